@@ -1,0 +1,18 @@
+// The verbs of the command line, one short file each. A verb declares its options on its subcommand and sets a callback
+// that does the job: reads arguments, calls a room, prints results to stdout. Errors are thrown; main.cc maps them.
+#pragma once
+
+#include <string_view>
+
+#include <CLI/CLI.hpp>
+
+namespace fluke::cli {
+
+struct Verb {
+  std::string_view name;
+  void (*declare)(CLI::App& verb);
+  std::string_view help;
+  std::string_view example;
+};
+
+}  // namespace fluke::cli

@@ -1,0 +1,34 @@
+# Language level, warnings, sanitizers, ccache and mold: everything about the compiler that all rooms share.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  # The sloppiness lets ccache hit where a precompiled header is used; the base folder makes a second clone hit as well.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE_PROGRAM})
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
+endif()
+
+find_program(MOLD_PROGRAM mold)
+if(MOLD_PROGRAM)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+if(FLUKE_SANITIZE)
+  add_compile_options(-fsanitize=${FLUKE_SANITIZE} -fno-omit-frame-pointer -g1)
+  add_link_options(-fsanitize=${FLUKE_SANITIZE})
+endif()
+
+# Each room's target links this: warnings hold for our code only, third parties are SYSTEM includes.
+add_library(fluke_warnings INTERFACE)
+target_compile_options(fluke_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wno-unused-parameter
+                       $<$<BOOL:${FLUKE_WARNINGS_AS_ERRORS}>:-Werror>)
+target_include_directories(fluke_warnings INTERFACE ${CMAKE_SOURCE_DIR})

@@ -1,0 +1,60 @@
+# Finds every third party once, under one name each. deploy/setup installs all of them.
+find_package(Threads REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS CXX)  # before FAISS, whose targets name it
+find_package(Protobuf REQUIRED)
+find_package(gRPC CONFIG REQUIRED)
+find_package(absl CONFIG REQUIRED)
+find_package(OpenCV 4 REQUIRED COMPONENTS core imgproc imgcodecs)
+find_package(yaml-cpp REQUIRED)
+find_package(nlohmann_json 3 REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
+
+# The per-user cache that deploy/setup fills.
+if(DEFINED ENV{FLUKE_CACHE})
+  set(_fluke_cache $ENV{FLUKE_CACHE})
+elseif(DEFINED ENV{XDG_CACHE_HOME})
+  set(_fluke_cache $ENV{XDG_CACHE_HOME}/fluke)
+else()
+  set(_fluke_cache $ENV{HOME}/.cache/fluke)
+endif()
+set(FLUKE_CACHE_DIR ${_fluke_cache} CACHE PATH "Folder that deploy/setup fills")
+
+# FAISS: the cache's AVX2 build first, the system's otherwise.
+list(PREPEND CMAKE_PREFIX_PATH ${FLUKE_CACHE_DIR}/faiss)
+find_package(faiss CONFIG REQUIRED)
+if(TARGET faiss_avx2)
+  add_library(fluke::faiss ALIAS faiss_avx2)
+else()
+  message(WARNING "FAISS without AVX2 (${faiss_DIR}): searches will be several times slower; run deploy/setup")
+  add_library(fluke::faiss ALIAS faiss)
+endif()
+
+# LibTorch: a small target of our own, because the wheel's TorchConfig.cmake asks for CUDA.
+set(FLUKE_TORCH_DIR ${FLUKE_CACHE_DIR}/torch CACHE PATH "Unpacked torch wheel: include/ and lib/")
+if(NOT EXISTS ${FLUKE_TORCH_DIR}/lib/libtorch_cpu.so)
+  message(FATAL_ERROR "LibTorch not found in ${FLUKE_TORCH_DIR}; run deploy/setup")
+endif()
+add_library(fluke_torch INTERFACE)
+add_library(fluke::torch ALIAS fluke_torch)
+target_include_directories(fluke_torch SYSTEM INTERFACE ${FLUKE_TORCH_DIR}/include
+                           ${FLUKE_TORCH_DIR}/include/torch/csrc/api/include)
+target_link_directories(fluke_torch INTERFACE ${FLUKE_TORCH_DIR}/lib)
+target_link_libraries(fluke_torch INTERFACE ${FLUKE_TORCH_DIR}/lib/libtorch_cpu.so ${FLUKE_TORCH_DIR}/lib/libc10.so)
+# LibTorch's folder stands first in the run path, so that Torch, FAISS and OpenBLAS share its libgomp.
+target_link_options(fluke_torch INTERFACE -Wl,--disable-new-dtags,-rpath,${FLUKE_TORCH_DIR}/lib
+                    -Wl,-rpath-link,${FLUKE_TORCH_DIR}/lib)
+if(FLUKE_CUDA)
+  find_package(CUDAToolkit REQUIRED)
+  target_compile_definitions(fluke_torch INTERFACE FLUKE_CUDA=1)
+  # Registers its backends from static initialisers: keep it although nothing names its symbols.
+  target_link_libraries(fluke_torch INTERFACE -Wl,--no-as-needed ${FLUKE_TORCH_DIR}/lib/libtorch_cuda.so
+                        ${FLUKE_TORCH_DIR}/lib/libc10_cuda.so -Wl,--as-needed CUDA::cudart)
+endif()
+
+if(FLUKE_TESTS)
+  find_package(GTest REQUIRED)
+endif()

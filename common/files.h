@@ -1,0 +1,65 @@
+// Files that must survive: written to a temporary name, fsync'ed, renamed, directory fsync'ed. A file written through here
+// is complete or absent. Every function throws fluke::Error naming the path (RESOURCE_EXHAUSTED when the disk is full).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace fluke {
+
+// The whole file. `max_bytes` bounds what a damaged or hostile file can make us allocate.
+std::string ReadFile(const std::filesystem::path& path, uint64_t max_bytes = uint64_t{1} << 40);
+
+// Replaces `path` atomically and durably.
+void WriteFileAtomically(const std::filesystem::path& path, std::string_view bytes);
+
+// A file that appears under its name only when Commit() returns; destroyed before that, nothing is left behind.
+// Not thread-safe; the caller owns it.
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::filesystem::path path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void Append(const void* data, size_t bytes);
+  void Append(std::string_view bytes) { Append(bytes.data(), bytes.size()); }
+  // Overwrites bytes already appended, for headers that are known last.
+  void WriteAt(uint64_t offset, std::string_view bytes);
+  uint64_t size() const { return size_; }
+  void Commit();
+
+ private:
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;
+  int fd_ = -1;
+  uint64_t size_ = 0;
+};
+
+// Makes the directory entries of `folder` durable (after a rename or create in it).
+void SyncDirectory(const std::filesystem::path& folder);
+
+// fsyncs every regular file below `folder`, then the folders.
+void SyncTree(const std::filesystem::path& folder);
+
+// Read-only memory map of a whole file. Movable; the bytes live as long as the object.
+class MappedFile {
+ public:
+  explicit MappedFile(const std::filesystem::path& path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+  std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
+
+ private:
+  const std::byte* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace fluke

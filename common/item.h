@@ -1,0 +1,22 @@
+// One photograph as embeddings, indexes and answers know it: a row of items.csv.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace fluke {
+
+struct Item {
+  std::string id;        // unique in an index; the manifest's path unless the manifest has an `id` column
+  std::string identity;  // "" = unknown
+  std::string path;      // as in the manifest
+  std::map<std::string, std::string> metadata;
+};
+
+// items.csv: columns id, identity, path, then metadata columns in alphabetical order; one row a vector, in the vectors' order.
+std::vector<Item> ReadItems(const std::filesystem::path& csv);
+std::string ItemsToCsv(const std::vector<Item>& items);
+
+}  // namespace fluke

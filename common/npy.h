@@ -1,0 +1,54 @@
+// NumPy .npy files, format version 1.0 to 3.0, C order, little-endian float32 ('<f4'; '<f8', '<f2' are converted on reading).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "common/files.h"
+
+namespace fluke {
+
+// A row-major float32 matrix, rows x cols.
+struct Matrix {
+  int64_t rows = 0;
+  int64_t cols = 0;
+  std::vector<float> values;  // rows * cols
+  std::span<const float> row(int64_t i) const { return {values.data() + i * cols, static_cast<size_t>(cols)}; }
+  std::span<float> row(int64_t i) { return {values.data() + i * cols, static_cast<size_t>(cols)}; }
+};
+
+Matrix ReadNpy(const std::filesystem::path& path);
+void WriteNpy(const std::filesystem::path& path, int64_t rows, int64_t cols, std::span<const float> values);
+
+// A 2-d float32 .npy file left on disk and paged in on use; rows(first, count) is a view into it.
+class MappedNpy {
+ public:
+  explicit MappedNpy(const std::filesystem::path& path);
+  int64_t rows() const { return rows_; }
+  int64_t cols() const { return cols_; }
+  std::span<const float> values() const { return values_; }
+
+ private:
+  MappedFile file_;
+  int64_t rows_ = 0;
+  int64_t cols_ = 0;
+  std::span<const float> values_;
+};
+
+// Writes a .npy row block by row block, so that the matrix never has to fit in memory; atomic like AtomicFile.
+class NpyWriter {
+ public:
+  NpyWriter(const std::filesystem::path& path, int64_t cols);
+  void Append(std::span<const float> rows);  // any whole number of rows
+  void Commit();
+
+ private:
+  AtomicFile file_;
+  int64_t cols_;
+  int64_t rows_ = 0;
+};
+
+}  // namespace fluke

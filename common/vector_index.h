@@ -1,0 +1,69 @@
+// The seam between serve/cli and index/: read side and write side apart.
+//
+// Vectors are row-major float32. Scores: larger is better; inner product or cosine similarity as they are, L2 as the
+// negative squared distance. Equal scores are ordered by item row.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/item.h"
+
+namespace fluke {
+
+struct Neighbor {
+  int64_t row = 0;  // row in this index version; item(row) tells who it is
+  float score = 0;
+};
+
+// Arguments of one search, never fields of the shared index. 0 = the index's stored default.
+struct SearchOptions {
+  int k = 20;
+  int nprobe = 0;     // IVF lists visited
+  int ef_search = 0;  // HNSW candidate list
+};
+
+struct IndexInfo {
+  std::string factory;      // FAISS factory string, "Flat" for the exact scan
+  std::string metric;       // cosine, ip or l2
+  int64_t dimension = 0;
+  int64_t size = 0;         // searchable items
+  std::string fingerprint;  // of the model that made the vectors; "" = unknown
+  int64_t snapshot = 0;     // number of the live snapshot
+  uint64_t bytes = 0;       // on disk
+};
+
+// One immutable version of an index. All methods are const and thread-safe.
+class VectorIndex {
+ public:
+  virtual ~VectorIndex() = default;
+  virtual IndexInfo Describe() const = 0;
+  // queries: n x dimension; `exclude_rows` (empty, or one a query, -1 = none) leaves a row out, e.g. the query itself.
+  // Result i holds min(k, size - excluded) neighbours, best first. Throws InvalidArgument for a wrong dimension, k < 1 or a value
+  // that is not finite. Cosine indexes normalise queries themselves.
+  virtual std::vector<std::vector<Neighbor>> Search(std::span<const float> queries, const SearchOptions& options,
+                                                    std::span<const int64_t> exclude_rows = {}) const = 0;
+  virtual const Item& item(int64_t row) const = 0;
+  // Row of the item called `id`.
+  virtual std::optional<int64_t> FindItem(std::string_view id) const = 0;
+  // The stored vector of a row (reconstructed where the index type is lossy).
+  virtual std::vector<float> vector(int64_t row) const = 0;
+};
+
+// Changes an index folder. One writer at a time (the folder is locked); readers keep the version they opened.
+class IndexWriter {
+ public:
+  virtual ~IndexWriter() = default;
+  // vectors: items.size() x dimension. An id that is there already is replaced.
+  virtual void Add(const std::vector<Item>& items, std::span<const float> vectors) = 0;
+  // Returns how many of the ids were there.
+  virtual int64_t Remove(const std::vector<std::string>& ids) = 0;
+  // Makes everything since the last commit durable as a new snapshot and returns its number.
+  virtual int64_t Commit() = 0;
+};
+
+}  // namespace fluke
