@@ -23,14 +23,22 @@ else()
 endif()
 set(FLUKE_CACHE_DIR ${_fluke_cache} CACHE PATH "Folder that deploy/setup fills")
 
-# FAISS: the cache's AVX2 build first, the system's otherwise.
+# FAISS: the cache's AVX2 build first, the system's otherwise. FAISS's own export names no include folder for faiss_avx2.
 list(PREPEND CMAKE_PREFIX_PATH ${FLUKE_CACHE_DIR}/faiss)
-find_package(faiss CONFIG REQUIRED)
+find_package(faiss 1.7.3 CONFIG REQUIRED)
+cmake_path(IS_PREFIX FLUKE_CACHE_DIR ${faiss_DIR} NORMALIZE _faiss_is_ours)
+get_target_property(_faiss_includes faiss INTERFACE_INCLUDE_DIRECTORIES)
+add_library(fluke_faiss INTERFACE)
+add_library(fluke::faiss ALIAS fluke_faiss)
+target_include_directories(fluke_faiss SYSTEM INTERFACE ${_faiss_includes})
 if(TARGET faiss_avx2)
-  add_library(fluke::faiss ALIAS faiss_avx2)
+  target_link_libraries(fluke_faiss INTERFACE faiss_avx2)
 else()
-  message(WARNING "FAISS without AVX2 (${faiss_DIR}): searches will be several times slower; run deploy/setup")
-  add_library(fluke::faiss ALIAS faiss)
+  target_link_libraries(fluke_faiss INTERFACE faiss)
+  if(NOT _faiss_is_ours)
+    message(WARNING "FAISS of the system (${faiss_DIR}) may lack AVX2: searches will be several times slower; "
+                    "run deploy/setup")
+  endif()
 endif()
 
 # LibTorch: a small target of our own, because the wheel's TorchConfig.cmake asks for CUDA.
