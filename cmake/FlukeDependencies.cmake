@@ -1,6 +1,8 @@
 # Finds every third party once, under one name each. deploy/setup installs all of them.
 find_package(Threads REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)  # before FAISS, whose targets name it
+# The compiler's own -fopenmp instead of a path to its libgomp: which one is loaded is the run path's business, see below.
+set_target_properties(OpenMP::OpenMP_CXX PROPERTIES INTERFACE_LINK_LIBRARIES "" INTERFACE_LINK_OPTIONS -fopenmp)
 find_package(Protobuf REQUIRED)
 find_package(gRPC CONFIG REQUIRED)
 find_package(absl CONFIG REQUIRED)
@@ -56,11 +58,13 @@ target_link_libraries(fluke_torch INTERFACE ${FLUKE_TORCH_DIR}/lib/libtorch_cpu.
 target_link_options(fluke_torch INTERFACE -Wl,--disable-new-dtags,-rpath,${FLUKE_TORCH_DIR}/lib
                     -Wl,-rpath-link,${FLUKE_TORCH_DIR}/lib)
 if(FLUKE_CUDA)
-  find_package(CUDAToolkit REQUIRED)
+  if(NOT EXISTS ${FLUKE_TORCH_DIR}/lib/libtorch_cuda.so)
+    message(FATAL_ERROR "LibTorch's CUDA half not found in ${FLUKE_TORCH_DIR}; run FLUKE_CUDA=1 deploy/setup")
+  endif()
   target_compile_definitions(fluke_torch INTERFACE FLUKE_CUDA=1)
   # Registers its backends from static initialisers: keep it although nothing names its symbols.
   target_link_libraries(fluke_torch INTERFACE -Wl,--no-as-needed ${FLUKE_TORCH_DIR}/lib/libtorch_cuda.so
-                        ${FLUKE_TORCH_DIR}/lib/libc10_cuda.so -Wl,--as-needed CUDA::cudart)
+                        ${FLUKE_TORCH_DIR}/lib/libc10_cuda.so -Wl,--as-needed)
 endif()
 
 if(FLUKE_TESTS)
