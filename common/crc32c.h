@@ -13,6 +13,9 @@ inline uint32_t Crc32c(std::string_view bytes, uint32_t crc = 0) {
   return Crc32c(bytes.data(), bytes.size(), crc);
 }
 
+// The same by look-up tables, what machines without SSE4.2 run.
+uint32_t Crc32cPortable(const void* data, size_t bytes, uint32_t crc = 0);
+
 // The masked form that TFRecord (TensorBoard event files) and LevelDB store.
 inline uint32_t MaskedCrc32c(std::string_view bytes) {
   const uint32_t crc = Crc32c(bytes);

@@ -1,4 +1,5 @@
-// CSV by RFC 4180: quoted fields, doubled quotes, CRLF or LF, UTF-8 with or without a byte-order mark.
+// CSV by RFC 4180: quoted fields, doubled quotes, CRLF or LF, UTF-8 with or without a byte-order
+// mark.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
-// The one exception type of fluke. Every room throws it; serve/ maps it to grpc::Status at one place and cli/ to an exit
-// code at one place. A message says what was expected, what was found and where (file:line, path, step ...).
+// The one exception type of fluke. Every room throws it; serve/ maps it to grpc::Status at one
+// place and cli/ to an exit code at one place. A message says what was expected, what was found and
+// where (file:line, path, step ...).
 #pragma once
 
 #include <stdexcept>
@@ -7,7 +8,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
+#include "common/text.h"
 
 namespace fluke {
 
@@ -21,10 +22,11 @@ class Error : public std::runtime_error {
   absl::StatusCode code_;
 };
 
-// Throws Error with the parts joined: Throw(absl::StatusCode::kNotFound, "no file ", path).
+// Throws Error with the parts (see common/text.h) joined: Throw(absl::StatusCode::kNotFound, "no
+// file ", path).
 template <typename... Parts>
 [[noreturn]] void Throw(absl::StatusCode code, const Parts&... parts) {
-  throw Error(code, absl::StrCat(parts...));
+  throw Error(code, StrCat(parts...));
 }
 
 // The caller's input is wrong (usage, config, manifest, request).

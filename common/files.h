@@ -1,5 +1,6 @@
-// Files that must survive: written to a temporary name, fsync'ed, renamed, directory fsync'ed. A file written through here
-// is complete or absent. Every function throws fluke::Error naming the path (RESOURCE_EXHAUSTED when the disk is full).
+// Files that must survive: written to a temporary name, fsync'ed, renamed, directory fsync'ed. A
+// file written through here is complete or absent. Every function throws fluke::Error naming the
+// path (RESOURCE_EXHAUSTED when the disk is full).
 #pragma once
 
 #include <cstddef>
@@ -18,8 +19,8 @@ std::string ReadFile(const std::filesystem::path& path, uint64_t max_bytes = uin
 // Replaces `path` atomically and durably.
 void WriteFileAtomically(const std::filesystem::path& path, std::string_view bytes);
 
-// A file that appears under its name only when Commit() returns; destroyed before that, nothing is left behind.
-// Not thread-safe; the caller owns it.
+// A file that appears under its name only when Commit() returns; destroyed before that, nothing is
+// left behind. Not thread-safe; the caller owns it.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);

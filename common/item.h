@@ -9,13 +9,15 @@
 namespace fluke {
 
 struct Item {
-  std::string id;        // unique in an index; the manifest's path unless the manifest has an `id` column
-  std::string identity;  // "" = unknown
-  std::string path;      // as in the manifest
-  std::map<std::string, std::string> metadata;
+  std::string id;  // unique in an index; the manifest's path unless the manifest has an `id` column
+  std::string identity;                         // "" = unknown
+  std::string path;                             // as in the manifest
+  std::map<std::string, std::string> metadata;  // an empty value is the same as none
 };
 
-// items.csv: columns id, identity, path, then metadata columns in alphabetical order; one row a vector, in the vectors' order.
+// items.csv: columns id, identity, path, then metadata columns in alphabetical order; one row a
+// vector, in the vectors' order. Only `id` must be there when reading. Both throw InvalidArgument
+// for an empty or repeated id.
 std::vector<Item> ReadItems(const std::filesystem::path& csv);
 std::string ItemsToCsv(const std::vector<Item>& items);
 

@@ -1,9 +1,10 @@
-// NumPy .npy files, format version 1.0 to 3.0, C order, little-endian float32 ('<f4'; '<f8', '<f2' are converted on reading).
+// NumPy .npy files, format version 1.0 to 3.0, little-endian float32 in C order ('<f4'; '<f8',
+// '<f2' and Fortran order are converted on reading; a 1-d array is one row). A file whose size is
+// not what its header says is DATA_LOSS; another type or shape is INVALID_ARGUMENT.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <span>
 #include <vector>
 
@@ -16,14 +17,18 @@ struct Matrix {
   int64_t rows = 0;
   int64_t cols = 0;
   std::vector<float> values;  // rows * cols
-  std::span<const float> row(int64_t i) const { return {values.data() + i * cols, static_cast<size_t>(cols)}; }
+  std::span<const float> row(int64_t i) const {
+    return {values.data() + i * cols, static_cast<size_t>(cols)};
+  }
   std::span<float> row(int64_t i) { return {values.data() + i * cols, static_cast<size_t>(cols)}; }
 };
 
 Matrix ReadNpy(const std::filesystem::path& path);
-void WriteNpy(const std::filesystem::path& path, int64_t rows, int64_t cols, std::span<const float> values);
+void WriteNpy(const std::filesystem::path& path, int64_t rows, int64_t cols,
+              std::span<const float> values);
 
-// A 2-d float32 .npy file left on disk and paged in on use; rows(first, count) is a view into it.
+// A float32 .npy file in C order, left on disk and paged in on use; other types are refused.
+// Movable; values() stays valid as long as the object, or the one it was moved to, lives.
 class MappedNpy {
  public:
   explicit MappedNpy(const std::filesystem::path& path);
@@ -38,7 +43,8 @@ class MappedNpy {
   std::span<const float> values_;
 };
 
-// Writes a .npy row block by row block, so that the matrix never has to fit in memory; atomic like AtomicFile.
+// Writes a .npy row block by row block, so that the matrix never has to fit in memory; atomic like
+// AtomicFile.
 class NpyWriter {
  public:
   NpyWriter(const std::filesystem::path& path, int64_t cols);

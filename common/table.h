@@ -1,5 +1,6 @@
-// Look-up in the constant tables of named choices (losses, backbones, transforms, metrics ...). A table is a constexpr
-// array of rows that have at least {std::string_view name, std::string_view help}; `fluke list` prints it.
+// Look-up in the constant tables of named choices (losses, backbones, transforms, metrics ...). A
+// table is a constexpr array of rows that have at least {std::string_view name, std::string_view
+// help}; `fluke list` prints it.
 #pragma once
 
 #include <algorithm>
@@ -7,12 +8,12 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/strings/str_join.h"
 #include "common/error.h"
 
 namespace fluke {
 
-// The name in `known` closest to `name` by edit distance, or "" when none is near enough to be a typing slip.
+// The name in `known` closest to `name` by edit distance, or "" when none is near enough to be a
+// typing slip.
 std::string ClosestName(std::string_view name, const std::vector<std::string_view>& known);
 
 // "unknown loss 'arcfase'; did you mean 'arcface'? known: arcface, triplet"
@@ -26,13 +27,14 @@ std::vector<std::string_view> Names(const Table& table) {
   return names;
 }
 
-// The row called `name`. Throws InvalidArgument with a suggestion when there is none.
+// The row called `name`. Throws InvalidArgument with a suggestion when there is none; `where` (file:line, config path) stands
+// before it.
 template <typename Table>
-const auto& Find(const Table& table, std::string_view kind, std::string_view name) {
+const auto& Find(const Table& table, std::string_view kind, std::string_view name, std::string_view where = "") {
   for (const auto& row : table) {
     if (row.name == name) return row;
   }
-  InvalidArgument(UnknownName(kind, name, Names(table)));
+  InvalidArgument(where, where.empty() ? "" : ": ", UnknownName(kind, name, Names(table)));
 }
 
 }  // namespace fluke

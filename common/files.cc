@@ -1,0 +1,246 @@
+#include "common/files.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "common/error.h"
+
+namespace fluke {
+namespace {
+
+// `doing`: "cannot write", `outcome`: what became of the file, or "".
+[[noreturn]] void ThrowErrno(int error, std::string_view doing, const std::filesystem::path& path,
+                             std::string_view outcome = "") {
+  // A file-size limit (ulimit -f, quota) is as good as a full disk.
+  const absl::StatusCode code = error == EFBIG     ? absl::StatusCode::kResourceExhausted
+                                : error == ENOTDIR ? absl::StatusCode::kNotFound
+                                                   : absl::ErrnoToStatusCode(error);
+  Throw(code, doing, " ", path.string(), ": ", std::generic_category().message(error),
+        std::string_view(outcome.empty() ? "" : "; "), outcome);
+}
+
+constexpr std::string_view kNothingReplaced = "nothing was replaced";
+
+// A descriptor that is closed when its scope ends.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+int Open(const std::filesystem::path& path, int flags, mode_t mode = 0) {
+  int fd;
+  do {
+    fd = open(path.c_str(), flags | O_CLOEXEC, mode);
+  } while (fd < 0 && errno == EINTR);
+  return fd;
+}
+
+// Some network file systems cannot fsync a folder; they order its entries themselves.
+bool Sync(int fd) {
+  return fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP || errno == EROFS;
+}
+
+std::filesystem::path FolderOf(const std::filesystem::path& path) {
+  const std::filesystem::path folder = path.parent_path();
+  return folder.empty() ? "." : folder;
+}
+
+// Unique among this machine's live processes and within this one; O_EXCL settles the rest.
+std::filesystem::path TemporaryName(const std::filesystem::path& path) {
+  static std::atomic<uint64_t> counter = 0;
+  return FolderOf(path) /
+         StrCat(".", path.filename().string(), ".", getpid(), ".", counter.fetch_add(1), ".tmp");
+}
+
+void WriteAll(int fd, const void* data, size_t bytes, uint64_t offset,
+              const std::filesystem::path& path) {
+  const char* p = static_cast<const char*>(data);
+  while (bytes > 0) {
+    const ssize_t written = pwrite(fd, p, bytes, static_cast<off_t>(offset));
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      ThrowErrno(errno, "cannot write", path, kNothingReplaced);
+    }
+    p += written;
+    bytes -= static_cast<size_t>(written);
+    offset += static_cast<uint64_t>(written);
+  }
+}
+
+struct stat StatOf(int fd, const std::filesystem::path& path) {
+  struct stat info;
+  if (fstat(fd, &info) != 0) ThrowErrno(errno, "cannot read", path);
+  if (S_ISDIR(info.st_mode)) InvalidArgument(path.string(), ": is a folder, expected a file");
+  return info;
+}
+
+}  // namespace
+
+std::string ReadFile(const std::filesystem::path& path, uint64_t max_bytes) {
+  const Descriptor file(Open(path, O_RDONLY));
+  if (file.get() < 0) ThrowErrno(errno, "cannot open", path);
+  const auto refuse = [&](uint64_t bytes, std::string_view more) {
+    InvalidArgument(path.string(), ": ", bytes, more, " bytes, expected at most ", max_bytes);
+  };
+  const uint64_t expected = static_cast<uint64_t>(StatOf(file.get(), path).st_size);
+  if (expected > max_bytes) refuse(expected, "");
+
+  // Pipes and /proc say 0 bytes, and a file may grow: read until the end, whatever was expected.
+  constexpr size_t kLeastChunk = 64 << 10;
+  std::string bytes;
+  size_t size = 0;
+  for (;;) {
+    if (size == bytes.size()) {
+      bytes.resize(size == 0 ? std::max<size_t>(expected + 1, kLeastChunk)
+                             : size + std::max(size / 2, kLeastChunk));
+    }
+    const ssize_t count = read(file.get(), bytes.data() + size, bytes.size() - size);
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      ThrowErrno(errno, "cannot read", path);
+    }
+    if (count == 0) break;
+    size += static_cast<size_t>(count);
+    if (size > max_bytes) refuse(max_bytes, " or more");
+  }
+  bytes.resize(size);
+  return bytes;
+}
+
+void WriteFileAtomically(const std::filesystem::path& path, std::string_view bytes) {
+  AtomicFile file(path);
+  file.Append(bytes);
+  file.Commit();
+}
+
+AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
+  if (!path_.has_filename()) InvalidArgument("'", path_.string(), "': expected the name of a file");
+  struct stat existing;
+  const bool replaces = stat(path_.c_str(), &existing) == 0;
+  if (replaces && S_ISDIR(existing.st_mode)) {
+    InvalidArgument(path_.string(), ": is a folder, expected the name of a file");
+  }
+  do {
+    temporary_ = TemporaryName(path_);
+    fd_ = Open(temporary_, O_RDWR | O_CREAT | O_EXCL, 0666);
+  } while (fd_ < 0 && errno == EEXIST);
+  if (fd_ < 0) {
+    const int error = errno;
+    if (error == ENOENT) {
+      NotFound("cannot create ", path_.string(), ": there is no folder ", FolderOf(path_).string());
+    }
+    ThrowErrno(error, "cannot create", path_, kNothingReplaced);
+  }
+  // A private file stays private when it is replaced. Best effort: not every file system has modes.
+  if (replaces && fchmod(fd_, existing.st_mode & 0777) != 0) errno = 0;
+}
+
+AtomicFile::~AtomicFile() {
+  if (fd_ >= 0) close(fd_);
+  if (!temporary_.empty()) unlink(temporary_.c_str());
+}
+
+void AtomicFile::Append(const void* data, size_t bytes) {
+  if (fd_ < 0) Throw(absl::StatusCode::kFailedPrecondition, path_.string(), ": committed already");
+  WriteAll(fd_, data, bytes, size_, path_);
+  size_ += bytes;
+}
+
+void AtomicFile::WriteAt(uint64_t offset, std::string_view bytes) {
+  if (fd_ < 0) Throw(absl::StatusCode::kFailedPrecondition, path_.string(), ": committed already");
+  if (offset > size_ || bytes.size() > size_ - offset) {
+    Throw(absl::StatusCode::kOutOfRange, path_.string(), ": bytes ", offset, " to ",
+          offset + bytes.size(), " lie behind the ", size_, " written so far");
+  }
+  WriteAll(fd_, bytes.data(), bytes.size(), offset, path_);
+}
+
+void AtomicFile::Commit() {
+  if (fd_ < 0) Throw(absl::StatusCode::kFailedPrecondition, path_.string(), ": committed already");
+  if (fsync(fd_) != 0) ThrowErrno(errno, "cannot write", path_, kNothingReplaced);
+  // A full disk behind a network shows only at close.
+  if (close(std::exchange(fd_, -1)) != 0 && errno != EINTR) {
+    ThrowErrno(errno, "cannot write", path_, kNothingReplaced);
+  }
+  if (rename(temporary_.c_str(), path_.c_str()) != 0) {
+    ThrowErrno(errno, "cannot rename a finished file to", path_, kNothingReplaced);
+  }
+  temporary_.clear();
+  SyncDirectory(FolderOf(path_));
+}
+
+void SyncDirectory(const std::filesystem::path& folder) {
+  const Descriptor descriptor(Open(folder, O_RDONLY | O_DIRECTORY));
+  if (descriptor.get() < 0) ThrowErrno(errno, "cannot open folder", folder);
+  if (!Sync(descriptor.get())) ThrowErrno(errno, "cannot make durable the folder", folder);
+}
+
+void SyncTree(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> folders = {folder};
+  std::error_code error;
+  for (std::filesystem::recursive_directory_iterator it(folder, error), end; !error && it != end;
+       it.increment(error)) {
+    const std::filesystem::file_status status = it->symlink_status(error);
+    if (error) break;
+    if (std::filesystem::is_directory(status)) {
+      folders.push_back(it->path());
+    } else if (std::filesystem::is_regular_file(status)) {
+      const Descriptor file(Open(it->path(), O_RDONLY));
+      if (file.get() < 0) ThrowErrno(errno, "cannot open", it->path());
+      if (!Sync(file.get())) ThrowErrno(errno, "cannot make durable", it->path());
+    }
+  }
+  if (error) ThrowErrno(error.value(), "cannot list folder", folder);
+  // Deepest first: a folder's name is durable only after what it holds.
+  for (auto it = folders.rbegin(); it != folders.rend(); ++it) SyncDirectory(*it);
+}
+
+MappedFile::MappedFile(const std::filesystem::path& path) {
+  const Descriptor file(Open(path, O_RDONLY));
+  if (file.get() < 0) ThrowErrno(errno, "cannot open", path);
+  const struct stat info = StatOf(file.get(), path);
+  if (!S_ISREG(info.st_mode)) InvalidArgument(path.string(), ": expected a regular file");
+  if (info.st_size == 0) return;  // mmap refuses an empty range
+  void* data =
+      mmap(nullptr, static_cast<size_t>(info.st_size), PROT_READ, MAP_SHARED, file.get(), 0);
+  if (data == MAP_FAILED) ThrowErrno(errno, "cannot map", path);
+  data_ = static_cast<const std::byte*>(data);
+  size_ = static_cast<size_t>(info.st_size);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) munmap(const_cast<std::byte*>(data_), size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  if (this != &other) {
+    if (data_ != nullptr) munmap(const_cast<std::byte*>(data_), size_);
+    data_ = std::exchange(other.data_, nullptr);
+    size_ = std::exchange(other.size_, 0);
+  }
+  return *this;
+}
+
+}  // namespace fluke

@@ -1,0 +1,216 @@
+#include "common/files.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <fstream>
+#include <thread>
+
+#include "tests/common/scratch.h"
+
+namespace fluke {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::vector<std::string> Names(const std::filesystem::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    names.push_back(entry.path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+TEST(AtomicFile, AppearsOnlyWhenCommitted) {
+  const Scratch scratch;
+  AtomicFile file(scratch / "a");
+  file.Append("hello ");
+  file.Append("world");
+  file.WriteAt(0, "J");
+  EXPECT_EQ(file.size(), 11u);
+  EXPECT_FALSE(std::filesystem::exists(scratch / "a"));
+  file.Commit();
+  EXPECT_EQ(ReadFile(scratch / "a"), "Jello world");
+  EXPECT_THAT(Names(scratch.folder()), ElementsAre("a"));
+}
+
+TEST(AtomicFile, DroppedBeforeCommitLeavesTheOldFileAndNothingElse) {
+  const Scratch scratch;
+  WriteFileAtomically(scratch / "a", "old");
+  {
+    AtomicFile file(scratch / "a");
+    file.Append("new");
+  }
+  EXPECT_EQ(ReadFile(scratch / "a"), "old");
+  EXPECT_THAT(Names(scratch.folder()), ElementsAre("a"));
+}
+
+TEST(AtomicFile, WritersOfOneNameDoNotDisturbEachOther) {
+  const Scratch scratch;
+  std::vector<std::thread> threads;
+  for (char c = 'a'; c < 'a' + 8; ++c) {
+    threads.emplace_back([&, c] {
+      for (int i = 0; i < 20; ++i) WriteFileAtomically(scratch / "x", std::string(10000, c));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const std::string bytes = ReadFile(scratch / "x");
+  EXPECT_EQ(bytes, std::string(10000, bytes[0]));
+  EXPECT_THAT(Names(scratch.folder()), ElementsAre("x"));
+}
+
+TEST(AtomicFile, KeepsThePermissionsOfTheFileItReplaces) {
+  const Scratch scratch;
+  WriteFileAtomically(scratch / "a", "old");
+  std::filesystem::permissions(scratch / "a", std::filesystem::perms(0600));
+  WriteFileAtomically(scratch / "a", "new");
+  EXPECT_EQ(std::filesystem::status(scratch / "a").permissions(), std::filesystem::perms(0600));
+}
+
+TEST(AtomicFile, RefusesFoldersMissingFoldersAndUseAfterCommit) {
+  const Scratch scratch;
+  EXPECT_EQ(ErrorOf([&] { AtomicFile file(scratch.folder()); }).code(),
+            absl::StatusCode::kInvalidArgument);
+  const Error missing = ErrorOf([&] { AtomicFile file(scratch / "no/such/file"); });
+  EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(missing.what(), AllOf(HasSubstr("no/such/file"), HasSubstr("there is no folder")));
+  AtomicFile file(scratch / "a");
+  file.Append("abc");
+  EXPECT_EQ(ErrorOf([&] { file.WriteAt(2, "xy"); }).code(), absl::StatusCode::kOutOfRange);
+  EXPECT_EQ(ErrorOf([&] { file.WriteAt(~uint64_t{0}, "xy"); }).code(),
+            absl::StatusCode::kOutOfRange);
+  file.Commit();
+  EXPECT_EQ(ErrorOf([&] { file.Append("d"); }).code(), absl::StatusCode::kFailedPrecondition);
+}
+
+// A file-size limit stands in for a full disk wherever the tests run.
+TEST(AtomicFile, AFullDiskIsResourceExhaustedAndReplacesNothing) {
+  const Scratch scratch;
+  WriteFileAtomically(scratch / "a", "old");
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit unlimited{};
+  getrlimit(RLIMIT_FSIZE, &unlimited);
+  rlimit tight = unlimited;
+  tight.rlim_cur = 4096;
+  setrlimit(RLIMIT_FSIZE, &tight);
+  const Error error = ErrorOf([&] { WriteFileAtomically(scratch / "a", std::string(10000, 'x')); });
+  setrlimit(RLIMIT_FSIZE, &unlimited);
+  signal(SIGXFSZ, SIG_DFL);
+  EXPECT_EQ(error.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(error.what(),
+              AllOf(HasSubstr((scratch / "a").string()), HasSubstr("nothing was replaced")));
+  EXPECT_EQ(ReadFile(scratch / "a"), "old");
+  EXPECT_THAT(Names(scratch.folder()), ElementsAre("a"));
+}
+
+// In a child with a mount namespace of its own: 0 good, 1 wrong, 77 when such a namespace is not
+// allowed here.
+int WriteOnFullDisk(const std::filesystem::path& folder) {
+  if (unshare(CLONE_NEWNS | (geteuid() == 0 ? 0 : CLONE_NEWUSER)) != 0) return 77;
+  if (mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return 77;
+  if (mount("tmpfs", folder.c_str(), "tmpfs", 0, "size=64k") != 0) return 77;
+  WriteFileAtomically(folder / "a", "old");
+  try {
+    WriteFileAtomically(folder / "a", std::string(1 << 20, 'x'));
+    return 1;
+  } catch (const Error& error) {
+    const bool clear = std::string_view(error.what()).find("No space left") != std::string::npos;
+    return error.code() == absl::StatusCode::kResourceExhausted && clear &&
+                   ReadFile(folder / "a") == "old" && Names(folder).size() == 1
+               ? 0
+               : 1;
+  }
+}
+
+TEST(AtomicFile, OnARealFullDiskToo) {
+  const Scratch scratch;
+  const pid_t child = fork();
+  if (child == 0) _exit(WriteOnFullDisk(scratch.folder()));
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 77) GTEST_SKIP() << "no mount namespaces here";
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST(ReadFile, ReadsWholeFilesOfAnySizeAndPipes) {
+  const Scratch scratch;
+  for (size_t size :
+       {size_t{0}, size_t{1}, size_t{65535}, size_t{65536}, size_t{65537}, size_t{1} << 20}) {
+    const std::string bytes(size, 'z');
+    WriteFileAtomically(scratch / "a", bytes);
+    EXPECT_EQ(ReadFile(scratch / "a"), bytes);
+  }
+  ASSERT_EQ(mkfifo((scratch / "pipe").c_str(), 0600), 0);
+  std::thread writer([&] { std::ofstream(scratch / "pipe") << std::string(200000, 'p'); });
+  EXPECT_EQ(ReadFile(scratch / "pipe"), std::string(200000, 'p'));
+  writer.join();
+  EXPECT_FALSE(ReadFile("/proc/self/status").empty());  // says it has 0 bytes
+}
+
+TEST(ReadFile, SaysWhatIsWrong) {
+  const Scratch scratch;
+  const Error missing = ErrorOf([&] { ReadFile(scratch / "none"); });
+  EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(missing.what(), HasSubstr((scratch / "none").string()));
+  EXPECT_EQ(ErrorOf([&] { ReadFile(scratch.folder()); }).code(),
+            absl::StatusCode::kInvalidArgument);
+  WriteFileAtomically(scratch / "a", "12345");
+  EXPECT_EQ(ReadFile(scratch / "a", 5), "12345");
+  EXPECT_THAT(ErrorOf([&] { ReadFile(scratch / "a", 4); }).what(),
+              HasSubstr("5 bytes, expected at most 4"));
+  EXPECT_EQ(ErrorOf([&] { ReadFile(scratch / "a/b"); }).code(), absl::StatusCode::kNotFound);
+}
+
+TEST(MappedFile, ShowsTheBytesAndOutlivesMoves) {
+  const Scratch scratch;
+  WriteFileAtomically(scratch / "a", "some bytes");
+  MappedFile first(scratch / "a");
+  const char* where = first.text().data();
+  MappedFile second(std::move(first));
+  EXPECT_EQ(second.text(), "some bytes");
+  EXPECT_EQ(second.text().data(), where);
+  EXPECT_TRUE(first.bytes().empty());  // NOLINT: what a moved-from map holds is promised
+  WriteFileAtomically(scratch / "b", "others");
+  MappedFile third(scratch / "b");
+  third = std::move(second);
+  EXPECT_EQ(third.text(), "some bytes");
+}
+
+TEST(MappedFile, AnEmptyFileHasNoBytes) {
+  const Scratch scratch;
+  WriteFileAtomically(scratch / "a", "");
+  EXPECT_TRUE(MappedFile(scratch / "a").bytes().empty());
+}
+
+TEST(MappedFile, RefusesWhatIsNoRegularFile) {
+  const Scratch scratch;
+  EXPECT_EQ(ErrorOf([&] { MappedFile file(scratch.folder()); }).code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(ErrorOf([] { MappedFile file("/dev/null"); }).code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(ErrorOf([&] { MappedFile file(scratch / "none"); }).code(),
+            absl::StatusCode::kNotFound);
+}
+
+TEST(SyncTree, GoesThroughFoldersAndPassesLinksBy) {
+  const Scratch scratch;
+  std::filesystem::create_directories(scratch / "a/b");
+  WriteFileAtomically(scratch / "a/b/c", "x");
+  std::filesystem::create_symlink("/no/such/place", scratch / "a/dangling");
+  SyncTree(scratch.folder());
+  EXPECT_EQ(ErrorOf([&] { SyncTree(scratch / "none"); }).code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(ErrorOf([&] { SyncDirectory(scratch / "none"); }).code(), absl::StatusCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace fluke
