@@ -15,7 +15,8 @@ bool StderrHasColour();
 // Makes spdlog's default logger write "HH:MM:SS level text" to stderr. Called once, by main.
 void LogToStderr();
 
-// One line at the level info or warning. For train/, where Torch's headers bring another fmt than spdlog's.
+// One line at the level info or warning. For train/, where Torch's headers bring another fmt than
+// spdlog's.
 void LogInfo(const std::string& line);
 void LogWarning(const std::string& line);
 

@@ -27,10 +27,11 @@ std::vector<std::string_view> Names(const Table& table) {
   return names;
 }
 
-// The row called `name`. Throws InvalidArgument with a suggestion when there is none; `where` (file:line, config path) stands
-// before it.
+// The row called `name`. Throws InvalidArgument with a suggestion when there is none; `where`
+// (file:line, config path) stands before it.
 template <typename Table>
-const auto& Find(const Table& table, std::string_view kind, std::string_view name, std::string_view where = "") {
+const auto& Find(const Table& table, std::string_view kind, std::string_view name,
+                 std::string_view where = "") {
   for (const auto& row : table) {
     if (row.name == name) return row;
   }

@@ -1,0 +1,108 @@
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include <spdlog/spdlog.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/verbs.h"
+#include "common/embed_manifest.h"
+#include "common/embeddings.h"
+#include "common/error.h"
+#include "common/manifest.h"
+#include "train/embedder.h"
+
+namespace fluke::cli {
+namespace {
+
+struct EmbedArguments {
+  std::vector<std::string> models;
+  std::string data;
+  std::string out;
+  std::string split;
+  train::EmbedderOptions embedder;
+  EmbedManifestOptions manifest;
+  bool json = false;
+};
+
+Item ItemOf(const ManifestItem& photo) {
+  Item item{
+      .id = photo.path, .identity = photo.identity, .path = photo.path, .metadata = photo.metadata};
+  if (const auto id = item.metadata.find("id"); id != item.metadata.end()) {
+    item.id = id->second;
+    item.metadata.erase(id);
+  }
+  if (!photo.split.empty()) item.metadata["split"] = photo.split;
+  if (!photo.camera.empty()) item.metadata["camera"] = photo.camera;
+  if (!photo.timestamp.empty()) item.metadata["timestamp"] = photo.timestamp;
+  return item;
+}
+
+Manifest ReadPhotos(const EmbedArguments& arguments, std::vector<BadRow>* bad) {
+  Manifest manifest = arguments.manifest.skip_bad ? ReadManifestSkippingBad(arguments.data, bad)
+                                                  : ReadManifest(arguments.data);
+  if (arguments.split.empty()) return manifest;
+  std::vector<bool> keep;
+  for (const ManifestItem& item : manifest.items) keep.push_back(item.split == arguments.split);
+  manifest = Select(manifest, keep);
+  if (manifest.items.empty())
+    InvalidArgument(arguments.data, ": no photograph of split '", arguments.split, "'");
+  return manifest;
+}
+
+void RunEmbed(const EmbedArguments& arguments) {
+  std::vector<BadRow> bad;
+  const Manifest manifest = ReadPhotos(arguments, &bad);
+  const auto embedder = train::OpenEmbedder(arguments.models, arguments.embedder);
+  std::filesystem::create_directories(arguments.out);
+  NpyWriter vectors(std::filesystem::path(arguments.out) / "embeddings.npy", embedder->dimension());
+  std::vector<Item> items;
+  const std::vector<BadRow> unreadable =
+      EmbedManifest(*embedder, manifest, arguments.manifest,
+                    [&](std::span<const ManifestItem* const> photos, std::span<const float> rows) {
+                      vectors.Append(rows);
+                      for (const ManifestItem* photo : photos) items.push_back(ItemOf(*photo));
+                    });
+  vectors.Commit();
+  WriteEmbeddingsInfo(arguments.out, items, embedder->dimension(), embedder->fingerprint(),
+                      arguments.models, arguments.data);
+  bad.insert(bad.end(), unreadable.begin(), unreadable.end());
+  for (const BadRow& row : bad)
+    spdlog::warn("left out {} (line {}): {}", row.path, row.line, row.reason);
+  if (arguments.json) {
+    std::cout << nlohmann::json{{"items", items.size()},
+                                {"dimension", embedder->dimension()},
+                                {"fingerprint", embedder->fingerprint()},
+                                {"left_out", bad.size()}}
+                     .dump()
+              << "\n";
+  } else {
+    std::cout << items.size() << " photographs, " << embedder->dimension() << " dimensions -> "
+              << arguments.out << "\n";
+  }
+}
+
+}  // namespace
+
+void DeclareEmbed(CLI::App& verb) {
+  auto arguments = std::make_shared<EmbedArguments>();
+  verb.add_option("--model", arguments->models, "run folder; several = concatenated meta-embedding")
+      ->required()
+      ->delimiter(',');
+  verb.add_option("--data", arguments->data, "manifest: CSV, folder, idx or zip")->required();
+  verb.add_option("--out", arguments->out, "embeddings folder to write")->required();
+  verb.add_option("--split", arguments->split, "only the rows of this split");
+  verb.add_option("--batch-size", arguments->manifest.batch_size)
+      ->capture_default_str()
+      ->check(CLI::Range(1, 4096));
+  verb.add_option("--threads", arguments->embedder.threads, "of the network; 0: one a core");
+  verb.add_option("--device", arguments->embedder.device, "auto, cpu or cuda")
+      ->capture_default_str();
+  verb.add_option("--precision", arguments->embedder.precision, "fp32 (default) or bf16");
+  verb.add_flag("--skip-bad", arguments->manifest.skip_bad,
+                "leave unreadable photographs out and list them");
+  verb.add_flag("--json", arguments->json, "print the summary as one JSON document");
+  verb.callback([arguments] { RunEmbed(*arguments); });
+}
+
+}  // namespace fluke::cli

@@ -1,0 +1,41 @@
+// Backbones: the part of a network that turns images into a feature map. Parameter names are
+// torchvision's, so that weights users bring load by name.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "train/torch.h"
+
+namespace fluke::train {
+
+class Backbone : public torch::nn::Module {
+ public:
+  // images: N x C x H x W -> features: N x features() x h x w.
+  virtual at::Tensor forward(at::Tensor images) = 0;
+  // Channels of the feature map.
+  virtual int64_t features() const = 0;
+};
+
+struct BackboneOptions {
+  int64_t in_channels = 3;
+  int64_t width = 64;  // conv4 only: channels of each layer
+};
+
+struct BackboneRow {
+  std::string_view name;
+  std::shared_ptr<Backbone> (*make)(const BackboneOptions& options);
+  std::string_view help;
+};
+
+std::span<const BackboneRow> Backbones();
+
+std::shared_ptr<Backbone> MakeConv4(const BackboneOptions& options);
+std::shared_ptr<Backbone> MakeResnet18(const BackboneOptions& options);
+std::shared_ptr<Backbone> MakeResnet34(const BackboneOptions& options);
+std::shared_ptr<Backbone> MakeResnet50(const BackboneOptions& options);
+std::shared_ptr<Backbone> MakeDensenet121(const BackboneOptions& options);
+
+}  // namespace fluke::train
