@@ -30,16 +30,21 @@ struct TrainArguments {
   bool json = false;
 };
 
-// Paths in a config are relative to the config file; a run keeps them absolute, so that it can be
-// repeated from anywhere.
-void MakePathsAbsolute(const std::filesystem::path& config_file, fluke::v1::TrainConfig* config) {
-  const std::filesystem::path folder = std::filesystem::absolute(config_file).parent_path();
-  const auto absolute = [&](const std::string& path) {
+// Paths in a config are relative to the config file, those of --set to the working directory; a run
+// keeps them absolute, so that it can be repeated from anywhere.
+void MakePathsAbsolute(const std::filesystem::path& config_file, const ConfigSource& source,
+                       fluke::v1::TrainConfig* config) {
+  const auto absolute = [&](std::string_view field, const std::string& path) {
+    const bool overridden = source.Where(field).starts_with("--set");
+    const std::filesystem::path folder = overridden
+                                             ? std::filesystem::current_path()
+                                             : std::filesystem::absolute(config_file).parent_path();
     return (folder / path).lexically_normal().string();
   };
-  config->mutable_data()->set_manifest(absolute(config->data().manifest()));
+  config->mutable_data()->set_manifest(absolute("data.manifest", config->data().manifest()));
   if (config->model().has_init_from()) {
-    config->mutable_model()->set_init_from(absolute(config->model().init_from()));
+    config->mutable_model()->set_init_from(
+        absolute("model.init_from", config->model().init_from()));
   }
 }
 
@@ -51,7 +56,7 @@ void RunTrain(const TrainArguments& arguments) {
   }
   fluke::v1::TrainConfig config;
   const ConfigSource source = LoadConfig(file, arguments.overrides, &config);
-  MakePathsAbsolute(file, &config);
+  MakePathsAbsolute(file, source, &config);
   std::signal(SIGINT, RequestStop);
   std::signal(SIGTERM, RequestStop);
   const train::TrainSummary summary = train::Train(

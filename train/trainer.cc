@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
@@ -109,6 +110,7 @@ class Trainer {
 
  private:
   void OpenData();
+  Manifest ReadUsablePhotos() const;
   void BuildNetwork();
   void InitialiseFromOtherRun();
   void Resume();
@@ -149,11 +151,31 @@ class Trainer {
   int64_t images_done_ = 0;
 };
 
-void Trainer::OpenData() {
+// The manifest without its bad rows and unreadable photographs, which are listed in bad_rows.csv.
+Manifest Trainer::ReadUsablePhotos() const {
   std::vector<BadRow> bad;
-  const Manifest manifest = config_.data().skip_bad()
-                                ? ReadManifestSkippingBad(config_.data().manifest(), &bad)
-                                : ReadManifest(config_.data().manifest());
+  const Manifest all = ReadManifestSkippingBad(config_.data().manifest(), &bad);
+  std::set<int64_t> bad_lines;
+  for (BadRow& row : CheckImages(all, config_.train().workers())) {
+    bad_lines.insert(row.line);
+    bad.push_back(std::move(row));
+  }
+  std::vector<bool> keep;
+  for (const ManifestItem& item : all.items) keep.push_back(!bad_lines.contains(item.line));
+  if (!bad.empty()) {
+    std::string lines = CsvLine({"path", "line", "reason"});
+    for (const BadRow& row : bad)
+      lines += CsvLine({row.path, std::to_string(row.line), row.reason});
+    std::filesystem::create_directories(run_.root);
+    WriteFileAtomically(run_.bad_rows(), lines);
+    LogWarning(StrCat(bad.size(), " photographs are left out; see ", run_.bad_rows().string()));
+  }
+  return Select(all, keep);
+}
+
+void Trainer::OpenData() {
+  const Manifest manifest =
+      config_.data().skip_bad() ? ReadUsablePhotos() : ReadManifest(config_.data().manifest());
   data_ = DivideManifest(manifest, config_.data(), source_);
   for (const std::string& note : data_.notes) LogWarning(note);
   LogInfo(StrCat(data_.train.labels.size(), " photographs of ", data_.train.identities.size(),

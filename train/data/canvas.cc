@@ -48,8 +48,9 @@ std::optional<int> FlipCode(const cv::Matx33d& warp, cv::Size size) {
 
 }  // namespace
 
-void Canvas::Warp(const cv::Matx33d& to_source) {
+void Canvas::Warp(const cv::Matx33d& to_source, uint8_t fill) {
   if (field_) ApplyWarp(size());
+  fill_.fill(fill);
   warp_ = warp_ ? *warp_ * to_source : to_source;
 }
 
@@ -95,7 +96,9 @@ void Canvas::Replace(cv::Mat image) {
 
 cv::Mat Canvas::Finish(cv::Size size) {
   if (size != image_.size()) {
-    if (warp_ && !field_) {
+    // Enlarging would fetch the outermost pixels from half a pixel outside.
+    const bool shrinks = size.width <= image_.cols && size.height <= image_.rows;
+    if (warp_ && !field_ && shrinks) {
       warp_ = *warp_ * Scaling(image_.size(), size);
     } else {
       ApplyWarp(image_.size());

@@ -27,8 +27,8 @@ class Canvas {
   int channels() const { return image_.channels(); }
 
   // Deferred. `to_source` maps a pixel centre of the picture after the warp to one before it; what
-  // lies outside is black.
-  void Warp(const cv::Matx33d& to_source);
+  // lies outside has the grey value `fill` (of warps that are put together, the last one's).
+  void Warp(const cv::Matx33d& to_source, uint8_t fill = 0);
   // Deferred. Every pixel is fetched from where the field says.
   void Displace(Displacement field);
   // Deferred.

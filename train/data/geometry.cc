@@ -23,9 +23,9 @@ cv::Matx33d Rotation(double degrees) {
 }
 
 // `forward` (old to new) about the picture's centre, as a map to the source.
-void WarpAboutCenter(const cv::Matx33d& forward, Canvas& canvas) {
+void WarpAboutCenter(const cv::Matx33d& forward, double fill, Canvas& canvas) {
   const double x = (canvas.size().width - 1) / 2.0, y = (canvas.size().height - 1) / 2.0;
-  canvas.Warp(Translation(x, y) * forward.inv() * Translation(-x, -y));
+  canvas.Warp(Translation(x, y) * forward.inv() * Translation(-x, -y), static_cast<uint8_t>(fill));
 }
 
 // Largest of n absolute normal numbers, expected (extreme value theory, Gumbel's location).
@@ -36,12 +36,12 @@ double ExpectedMaximum(double n) {
 
 }  // namespace
 
-// The four corners move inwards by |N(0, scale)| of the side; what is between them fills the
-// picture.
+// The centres of the four corner pixels move inwards by |N(0, scale)| of the side; what is between
+// them fills the picture.
 void Perspective(const Values& values, Random& random, Canvas& canvas) {
   const double scale = values.Draw("scale", random);
-  const float width = static_cast<float>(canvas.size().width),
-              height = static_cast<float>(canvas.size().height);
+  const float width = static_cast<float>(std::max(1, canvas.size().width - 1));
+  const float height = static_cast<float>(std::max(1, canvas.size().height - 1));
   const auto jitter = [&](float side) {
     // Below .32 the corners cannot cross.
     return side * static_cast<float>(std::fmod(std::abs(random.Normal() * scale), 0.32));
@@ -52,8 +52,7 @@ void Perspective(const Values& values, Random& random, Canvas& canvas) {
     const float dx = jitter(width), dy = jitter(height);
     inner[i] = {full[i].x == 0 ? dx : width - dx, full[i].y == 0 ? dy : height - dy};
   }
-  const cv::Matx33d corners = cv::getPerspectiveTransform(full, inner);
-  canvas.Warp(Translation(-0.5, -0.5) * corners * Translation(0.5, 0.5));  // pixel edges to centres
+  canvas.Warp(cv::getPerspectiveTransform(full, inner));
 }
 
 // Simard et al. 2003: displacements are white noise blurred by a Gaussian of `sigma` px, scaled so
@@ -78,7 +77,7 @@ void Elastic(const Values& values, Random& random, Canvas& canvas) {
 }
 
 void Rotate(const Values& values, Random& random, Canvas& canvas) {
-  WarpAboutCenter(Rotation(values.Draw("limit", random)), canvas);
+  WarpAboutCenter(Rotation(values.Draw("limit", random)), values.number("fill"), canvas);
 }
 
 // Scale, then rotate, then shear, then translate (by whole pixels), about the centre.
@@ -93,7 +92,8 @@ void Affine(const Values& values, Random& random, Canvas& canvas) {
   const double degrees = values.Draw("rotate", random);
   const cv::Matx33d shear(1, shear_x, 0, shear_y, 1, 0, 0, 0, 1);
   const cv::Matx33d scale(scale_x, 0, 0, 0, scale_y, 0, 0, 0, 1);
-  WarpAboutCenter(Translation(shift_x, shift_y) * shear * Rotation(degrees) * scale, canvas);
+  WarpAboutCenter(Translation(shift_x, shift_y) * shear * Rotation(degrees) * scale,
+                  values.number("fill"), canvas);
 }
 
 // A random box of `scale` of the area and `ratio` width / height, blown up to the picture's size
@@ -120,8 +120,10 @@ void RandomResizedCrop(const Values& values, Random& random, Canvas& canvas) {
     x = std::floor((width - w) / 2);
     y = std::floor((height - h) / 2);
   }
-  const double sx = w / width, sy = h / height;
-  canvas.Warp({sx, 0, x + (sx - 1) / 2, 0, sy, y + (sy - 1) / 2, 0, 0, 1});
+  // The centres of the box's corner pixels become those of the picture's, so that nothing comes
+  // from outside.
+  canvas.Warp({(w - 1) / std::max(1.0, width - 1), 0, x, 0, (h - 1) / std::max(1.0, height - 1), y,
+               0, 0, 1});
 }
 
 void HorizontalFlip(const Values& /*values*/, Random& /*random*/, Canvas& canvas) {

@@ -55,13 +55,16 @@ constexpr ParamRow kElastic[] = {
     {"sigma", kRange, 6, 6, 0.5, 1000, "smoothing, px"},
 };
 constexpr ParamRow kRotate[] = {
-    {"limit", kSymmetric, -90, 90, -360, 360, "angle, degrees, counter-clockwise"}};
+    {"limit", kSymmetric, -90, 90, -360, 360, "angle, degrees, counter-clockwise"},
+    {"fill", kNumber, 0, 0, 0, 255, "grey value outside the picture"},
+};
 constexpr ParamRow kAffine[] = {
     {"scale", kRange, 1, 1, 0.01, 100, "zoom of each axis"},
     {"translate_percent", kRange, 0, 0, -1, 1, "shift, share of the side"},
     {"rotate", kRange, 0, 0, -360, 360, "angle, degrees, counter-clockwise"},
     {"shear", kRange, 0, 0, -80, 80, "of each axis, degrees"},
     {"keep_ratio", kNumber, 0, 0, 0, 1, "1: both axes zoom alike"},
+    {"fill", kNumber, 0, 0, 0, 255, "grey value outside the picture"},
 };
 constexpr ParamRow kCoarseDropout[] = {
     {"num_holes_range", kRange, 1, 2, 0, 10000, "boxes"},

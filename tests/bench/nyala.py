@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""Nyala's unseen individuals: leave-one-out recall@1 and MAP@5 of two models trained from scratch on the other 80 %, and of both
+together, beside the untrained networks and the peer (../shared/peers/train_pml.py, 6 epochs).
+
+Nothing of the unseen 20 % is looked at in training: the presets have no validation and keep the last weights.
+"""
+import common
+
+MODELS = ("nyala_resnet18", "nyala_densenet121")
+
+
+def main():
+    options = common.parser(__doc__)
+    options.add_argument("--epochs", type=int, help="instead of the presets' own")
+    args = options.parse_args()
+    bench = common.Bench(args)
+    manifest = bench.data / "nyala" / "nyala_split.csv"
+    figures = {}
+    for model in MODELS:
+        sets = [f"train.epochs={args.epochs}"] if args.epochs else []
+        # A learning rate of nought for one step leaves the weights as they were initialised.
+        bench.train(model, f"{model}_untrained", manifest, "train.max_steps=1", "optimizer.lr=0", "schedule.final_lr=0",
+                    "train.ema_decay=0")
+        untrained = bench.leave_one_out(bench.embed([f"{model}_untrained"], manifest, "untrained", "--split", "test"))
+        summary = bench.train(model, model, manifest, *sets)
+        trained = bench.leave_one_out(bench.embed([model], manifest, f"{model}_embeddings", "--split", "test"))
+        figures[model] = {"untrained": untrained, "trained": trained, "wall_s": summary["wall_s"],
+                          "images_per_s": round(summary["images_per_s"], 1)}
+    figures["both"] = bench.leave_one_out(bench.embed(MODELS, manifest, "both", "--split", "test"))
+    peer = bench.peer("train_pml.py", "--epochs", 6, "--bf16", "--channels-last")
+    if peer:
+        figures["peer"] = {"untrained": peer["untrained"], "trained": peer["trained"]}
+    bench.close()
+    common.emit("nyala", **figures)
+
+
+main()
