@@ -50,7 +50,7 @@ class VectorIndex {
   virtual const Item& item(int64_t row) const = 0;
   // Row of the item called `id`.
   virtual std::optional<int64_t> FindItem(std::string_view id) const = 0;
-  // The stored vector of a row (reconstructed where the index type is lossy).
+  // The vector of a row as it was added, of unit length in a cosine index.
   virtual std::vector<float> vector(int64_t row) const = 0;
 };
 

@@ -1,0 +1,203 @@
+// fluke index: makes, changes and checks index folders.
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/verbs.h"
+#include "common/csv.h"
+#include "common/embeddings.h"
+#include "common/error.h"
+#include "common/files.h"
+#include "index/reader.h"
+#include "index/verify.h"
+#include "index/writer.h"
+
+namespace fluke::cli {
+namespace {
+
+struct IndexArguments {
+  std::string index;
+  std::string embeddings;
+  std::string factory = "Flat";
+  std::string metric = "cosine";
+  std::vector<std::string> ids;
+  std::string ids_file;
+  bool replace = false;
+  bool json = false;
+};
+
+void PrintInfo(const IndexInfo& info, bool json) {
+  if (json) {
+    std::cout << nlohmann::json{{"factory", info.factory},
+                                {"metric", info.metric},
+                                {"dimension", info.dimension},
+                                {"size", info.size},
+                                {"fingerprint", info.fingerprint},
+                                {"snapshot", info.snapshot},
+                                {"bytes", info.bytes}}
+                     .dump(2)
+              << "\n";
+    return;
+  }
+  std::cout << "items        " << info.size << "\n"
+            << "dimension    " << info.dimension << "\n"
+            << "metric       " << info.metric << "\n"
+            << "factory      " << info.factory << "\n"
+            << "snapshot     " << info.snapshot << "\n"
+            << "bytes        " << info.bytes << "\n"
+            << "fingerprint  " << (info.fingerprint.empty() ? "unknown" : info.fingerprint) << "\n";
+}
+
+void Build(const IndexArguments& arguments) {
+  const Embeddings embeddings = ReadEmbeddings(arguments.embeddings);
+  const IndexOptions options = {.factory = arguments.factory,
+                                .metric = arguments.metric,
+                                .dimension = embeddings.vectors.cols,
+                                .fingerprint = embeddings.fingerprint};
+  const auto writer = arguments.replace ? ReplaceIndex(arguments.index, options)
+                                        : CreateIndex(arguments.index, options);
+  writer->Add(embeddings.items, embeddings.vectors.values);
+  writer->Commit();
+  PrintInfo(OpenIndex(arguments.index)->Describe(), arguments.json);
+}
+
+void BuildOrSayHowToReplace(const IndexArguments& arguments) {
+  try {
+    Build(arguments);
+  } catch (const Error& error) {
+    if (error.code() != absl::StatusCode::kAlreadyExists) throw;
+    Throw(error.code(), error.what(), "; --replace puts the new one in its place");
+  }
+}
+
+void Add(const IndexArguments& arguments) {
+  const Embeddings embeddings = ReadEmbeddings(arguments.embeddings);
+  const auto writer = ContinueIndex(arguments.index);
+  const IndexInfo before = OpenIndex(arguments.index)->Describe();
+  CheckFingerprint(before, embeddings.fingerprint, "the embeddings " + arguments.embeddings);
+  if (embeddings.vectors.cols != before.dimension) {
+    InvalidArgument("the embeddings ", arguments.embeddings, " have ", embeddings.vectors.cols,
+                    " dimensions, the index ", arguments.index, " has ", before.dimension);
+  }
+  writer->Add(embeddings.items, embeddings.vectors.values);
+  writer->Commit();
+  PrintInfo(OpenIndex(arguments.index)->Describe(), arguments.json);
+}
+
+// One id a line.
+std::vector<std::string> ReadIds(const std::string& path) {
+  std::vector<std::string> ids;
+  for (const std::string& line : CLI::detail::split(ReadFile(path), '\n')) {
+    const std::string id = line.ends_with('\r') ? line.substr(0, line.size() - 1) : line;
+    if (!id.empty()) ids.push_back(id);
+  }
+  return ids;
+}
+
+void Remove(const IndexArguments& arguments) {
+  std::vector<std::string> ids = arguments.ids;
+  if (!arguments.ids_file.empty()) {
+    for (std::string& id : ReadIds(arguments.ids_file)) ids.push_back(std::move(id));
+  }
+  if (ids.empty()) InvalidArgument("no ids to remove: give --ids or --ids-file");
+  const auto writer = ContinueIndex(arguments.index);
+  const int64_t removed = writer->Remove(ids);
+  writer->Commit();
+  if (removed < static_cast<int64_t>(ids.size())) {
+    std::cerr << "note: " << static_cast<int64_t>(ids.size()) - removed << " of " << ids.size()
+              << " ids were not in the index\n";
+  }
+  PrintInfo(OpenIndex(arguments.index)->Describe(), arguments.json);
+}
+
+void Verify(const IndexArguments& arguments) {
+  const std::vector<FileCheck> checks = VerifyIndex(arguments.index);
+  nlohmann::json files = nlohmann::json::array();
+  int64_t damaged = 0;
+  for (const FileCheck& check : checks) {
+    damaged += check.problem.empty() ? 0 : 1;
+    if (arguments.json) {
+      files.push_back({{"file", check.file}, {"bytes", check.bytes}, {"problem", check.problem}});
+    } else {
+      std::cout << (check.problem.empty() ? "good     " + check.file : "DAMAGED  " + check.problem)
+                << "\n";
+    }
+  }
+  if (arguments.json) {
+    std::cout << nlohmann::json{{"damaged", damaged}, {"files", files}}.dump(2) << "\n";
+  }
+  if (damaged > 0)
+    DataLoss(arguments.index, ": ", damaged, " of ", checks.size(), " files damaged");
+}
+
+void DeclareBuild(CLI::App& index, const std::shared_ptr<IndexArguments>& arguments) {
+  CLI::App* verb = index.add_subcommand("build", "Make an index of an embeddings folder");
+  verb->add_option("--embeddings", arguments->embeddings, "Folder that `fluke embed` wrote")
+      ->required();
+  verb->add_option("--out", arguments->index, "Index folder to make")->required();
+  verb->add_option("--factory", arguments->factory,
+                   "FAISS factory string: Flat (exact), IVF256,Flat, HNSW32, IVF64,PQ16x4fs,RFlat")
+      ->capture_default_str();
+  verb->add_option("--metric", arguments->metric, "cosine, ip (inner product) or l2")
+      ->capture_default_str();
+  verb->add_flag("--replace", arguments->replace, "Put it in the place of an index that is there");
+  verb->add_flag("--json", arguments->json, "Print one JSON document");
+  verb->footer(
+      "Example:\n  fluke index build --embeddings gallery --out gallery.index --factory HNSW32");
+  verb->callback([arguments] { BuildOrSayHowToReplace(*arguments); });
+}
+
+void DeclareAdd(CLI::App& index, const std::shared_ptr<IndexArguments>& arguments) {
+  CLI::App* verb = index.add_subcommand("add", "Add an embeddings folder; known ids are replaced");
+  verb->add_option("--index", arguments->index, "Index folder")->required();
+  verb->add_option("--embeddings", arguments->embeddings, "Folder that `fluke embed` wrote")
+      ->required();
+  verb->add_flag("--json", arguments->json, "Print one JSON document");
+  verb->footer("Example:\n  fluke index add --index gallery.index --embeddings season2026");
+  verb->callback([arguments] { Add(*arguments); });
+}
+
+void DeclareRemove(CLI::App& index, const std::shared_ptr<IndexArguments>& arguments) {
+  CLI::App* verb = index.add_subcommand("remove", "Remove items by id");
+  verb->add_option("--index", arguments->index, "Index folder")->required();
+  verb->add_option("--ids", arguments->ids, "Item ids, separated by commas")->delimiter(',');
+  verb->add_option("--ids-file", arguments->ids_file, "File with one item id a line");
+  verb->add_flag("--json", arguments->json, "Print one JSON document");
+  verb->footer("Example:\n  fluke index remove --index gallery.index --ids a/1.jpg,a/2.jpg");
+  verb->callback([arguments] { Remove(*arguments); });
+}
+
+void DeclareInfo(CLI::App& index, const std::shared_ptr<IndexArguments>& arguments) {
+  CLI::App* verb = index.add_subcommand("info", "Say what an index holds");
+  verb->add_option("--index", arguments->index, "Index folder")->required();
+  verb->add_flag("--json", arguments->json, "Print one JSON document");
+  verb->footer("Example:\n  fluke index info --index gallery.index --json");
+  verb->callback(
+      [arguments] { PrintInfo(OpenIndex(arguments->index)->Describe(), arguments->json); });
+}
+
+void DeclareVerify(CLI::App& index, const std::shared_ptr<IndexArguments>& arguments) {
+  CLI::App* verb = index.add_subcommand("verify", "Check every file of every snapshot");
+  verb->add_option("--index", arguments->index, "Index folder")->required();
+  verb->add_flag("--json", arguments->json, "Print one JSON document");
+  verb->footer("Example:\n  fluke index verify --index gallery.index");
+  verb->callback([arguments] { Verify(*arguments); });
+}
+
+}  // namespace
+
+void DeclareIndex(CLI::App& verb) {
+  verb.require_subcommand(1);
+  const auto arguments = std::make_shared<IndexArguments>();
+  DeclareBuild(verb, arguments);
+  DeclareAdd(verb, arguments);
+  DeclareRemove(verb, arguments);
+  DeclareInfo(verb, arguments);
+  DeclareVerify(verb, arguments);
+}
+
+}  // namespace fluke::cli

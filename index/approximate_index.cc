@@ -1,0 +1,332 @@
+#include "index/approximate_index.h"
+
+#include <faiss/Index.h>
+#include <faiss/IndexHNSW.h>
+#include <faiss/IndexIVF.h>
+#include <faiss/IndexIVFPQFastScan.h>
+#include <faiss/IndexPreTransform.h>
+#include <faiss/impl/FaissException.h>
+#include <faiss/impl/io.h>
+#include <faiss/index_factory.h>
+#include <faiss/index_io.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <optional>
+#include <vector>
+
+#include "common/error.h"
+#include "common/files.h"
+
+namespace fluke {
+namespace {
+
+using FaissIdx =
+    decltype(faiss::Index::ntotal);  // faiss::Index::idx_t in 1.7.3, faiss::idx_t later
+
+constexpr int64_t kAddBlockRows = 65536;
+constexpr int64_t kMinTrainRows = 100'000;    // more are not sampled unless there are many clusters
+constexpr int64_t kTrainRowsPerCluster = 64;  // FAISS warns below 39 and ignores those beyond 256
+constexpr int kDefaultEfSearch = 64;
+constexpr int kDefaultRefineFactor = 8;
+
+faiss::MetricType FaissMetric(Similarity similarity) {
+  return similarity == Similarity::kL2 ? faiss::METRIC_L2 : faiss::METRIC_INNER_PRODUCT;
+}
+
+// Runs `work`; whatever FAISS throws becomes an Error with `context` before it.
+template <typename Work>
+auto WithFaiss(absl::StatusCode code, const std::string& context, const Work& work) {
+  try {
+    return work();
+  } catch (const faiss::FaissException& error) {
+    Throw(code, context, ": ", error.what());
+  } catch (const std::bad_alloc&) {
+    Throw(absl::StatusCode::kResourceExhausted, context, ": out of memory");
+  } catch (const std::length_error& error) {  // a vector sized by a damaged length
+    Throw(code, context, ": ", error.what());
+  }
+}
+
+std::unique_ptr<faiss::Index> MakeIndex(const std::string& factory, int64_t dimension,
+                                        Similarity similarity) {
+  return WithFaiss(absl::StatusCode::kInvalidArgument,
+                   StrCat("index factory '", factory, "' for dimension ", dimension), [&] {
+                     return std::unique_ptr<faiss::Index>(faiss::index_factory(
+                         static_cast<int>(dimension), factory.c_str(), FaissMetric(similarity)));
+                   });
+}
+
+// The index behind the transforms (PCA, OPQ ...) that a factory string may put before it.
+const faiss::Index& Core(const faiss::Index& index) {
+  const auto* transformed = dynamic_cast<const faiss::IndexPreTransform*>(&index);
+  return transformed == nullptr ? index : Core(*transformed->index);
+}
+
+// An evenly spaced sample of the rows, enough for the index's clusters.
+std::vector<float> TrainingSample(const faiss::Index& index, std::span<const float> rows,
+                                  int64_t dimension) {
+  const int64_t count = static_cast<int64_t>(rows.size()) / dimension;
+  int64_t wanted = kMinTrainRows;
+  if (const auto* ivf = dynamic_cast<const faiss::IndexIVF*>(&Core(index))) {
+    wanted = std::max(wanted, kTrainRowsPerCluster * static_cast<int64_t>(ivf->nlist));
+  }
+  wanted = std::min(wanted, count);
+  std::vector<float> sample;
+  sample.reserve(static_cast<size_t>(wanted * dimension));
+  for (int64_t i = 0; i < wanted; ++i) {
+    const auto row = rows.subspan(static_cast<size_t>(i * count / wanted * dimension),
+                                  static_cast<size_t>(dimension));
+    sample.insert(sample.end(), row.begin(), row.end());
+  }
+  return sample;
+}
+
+class BytesReader : public faiss::IOReader {
+ public:
+  BytesReader(std::string_view bytes, const std::string& reader_name) : left_(bytes) {
+    name = reader_name;
+  }
+  size_t operator()(void* out, size_t size, size_t items) override {
+    const size_t whole = size == 0 ? 0 : std::min(items, left_.size() / size);
+    std::memcpy(out, left_.data(), whole * size);
+    left_.remove_prefix(whole * size);
+    return whole;
+  }
+
+ private:
+  std::string_view left_;
+};
+
+class FileWriter : public faiss::IOWriter {
+ public:
+  explicit FileWriter(AtomicFile& file) : file_(file) {}
+  size_t operator()(const void* data, size_t size, size_t items) override {
+    file_.Append(data, size * items);
+    return items;
+  }
+
+ private:
+  AtomicFile& file_;
+};
+
+// FAISS opens parallel regions even for one query; here the queries are what is spread over the
+// threads.
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(before_); }
+
+ private:
+  int before_;
+};
+
+// How one search call reaches the FAISS index: the index behind the transforms and the parameters
+// for it.
+class Plan {
+ public:
+  Plan(const faiss::Index& index, const SearchDefaults& defaults, int nprobe, int ef_search)
+      : index_(index), core_(&Core(index)) {
+    if (ef_search == 0) ef_search = defaults.ef_search;
+    // More than there are rows would only cost memory.
+    ef_search = static_cast<int>(std::min<int64_t>(ef_search, index.ntotal));
+    if (dynamic_cast<const faiss::IndexHNSW*>(core_) != nullptr) {
+      hnsw_.efSearch = ef_search;
+      parameters_ = &hnsw_;
+      least_count_ = ef_search;
+    } else if (const auto* scan = dynamic_cast<const faiss::IndexIVFFastScan*>(core_)) {
+      if (nprobe != 0 && static_cast<size_t>(nprobe) != scan->nprobe) MakeView(*scan, nprobe);
+    } else if (dynamic_cast<const faiss::IndexIVF*>(core_) != nullptr) {
+      ivf_.nprobe = static_cast<size_t>(nprobe == 0 ? std::max(1, defaults.nprobe) : nprobe);
+      parameters_ = &ivf_;
+    }
+  }
+
+  // query: dimension; rows: count.
+  void Search(const float* query, int64_t count, int64_t* rows) const {
+    // FAISS 1.7.3 sizes HNSW's candidate list by the index's field, whatever the parameters say,
+    // but never below the number of results; so that many are asked for.
+    const int64_t asked = std::max(count, least_count_);
+    std::vector<float> scores(static_cast<size_t>(asked));
+    std::vector<FaissIdx> labels(static_cast<size_t>(asked), -1);
+    std::vector<std::unique_ptr<const float[]>> transformed;
+    const float* x = query;
+    for (const faiss::Index* index = &index_;;) {
+      const auto* chain = dynamic_cast<const faiss::IndexPreTransform*>(index);
+      if (chain == nullptr) break;
+      const float* next = chain->apply_chain(1, x);
+      if (next != x) transformed.emplace_back(next);
+      x = next;
+      index = chain->index;
+    }
+    core_->search(1, x, asked, scores.data(), labels.data(), parameters_);
+    std::copy_n(labels.begin(), count, rows);
+  }
+
+ private:
+  // FAISS 1.7.3's fast-scan lists take no search parameters, only a field. The shared index is left
+  // alone: this call gets a copy of its small parts that borrows the lists.
+  void MakeView(const faiss::IndexIVFFastScan& scan, int nprobe) {
+    const auto* pq = dynamic_cast<const faiss::IndexIVFPQFastScan*>(&scan);
+    if (pq == nullptr) {
+      InvalidArgument("nprobe cannot be chosen for this kind of fast-scan index; it is ",
+                      scan.nprobe);
+    }
+    view_.emplace(*pq);
+    view_->own_fields = false;
+    view_->own_invlists = false;
+    view_->nprobe = std::min(static_cast<size_t>(nprobe), scan.nlist);
+    core_ = &*view_;
+  }
+
+  const faiss::Index& index_;
+  const faiss::Index* core_;
+  faiss::SearchParametersIVF ivf_;
+  faiss::SearchParametersHNSW hnsw_;
+  const faiss::SearchParameters* parameters_ = nullptr;
+  int64_t least_count_ = 1;
+  std::optional<faiss::IndexIVFPQFastScan> view_;
+};
+
+}  // namespace
+
+FactoryParts ParseFactory(std::string_view factory) {
+  const size_t comma = factory.rfind(",R");
+  if (comma != std::string_view::npos) {
+    const std::string_view last = factory.substr(comma + 1);
+    if (last == "RFlat" || (last.starts_with("Refine(") && last.ends_with(")"))) {
+      return {.base = std::string(factory.substr(0, comma)), .refined = true};
+    }
+  }
+  return {.base = std::string(factory)};
+}
+
+void CheckFactory(std::string_view factory, int64_t dimension, Similarity similarity) {
+  const FactoryParts parts = ParseFactory(factory);
+  if (!parts.exact()) MakeIndex(parts.base, dimension, similarity);
+}
+
+ApproximateIndex::ApproximateIndex(std::string_view factory, Similarity similarity,
+                                   int64_t dimension, std::span<const float> rows)
+    : dimension_(dimension), index_(MakeIndex(ParseFactory(factory).base, dimension, similarity)) {
+  const int64_t count = static_cast<int64_t>(rows.size()) / dimension;
+  WithFaiss(absl::StatusCode::kInvalidArgument,
+            StrCat("cannot build the index '", factory, "' from ", count, " vectors"), [&] {
+              if (!index_->is_trained) {
+                const std::vector<float> sample = TrainingSample(*index_, rows, dimension);
+                index_->train(static_cast<int64_t>(sample.size()) / dimension, sample.data());
+              }
+              AddInBlocks(rows);
+            });
+}
+
+ApproximateIndex::ApproximateIndex(std::string_view bytes, int64_t dimension, int64_t size,
+                                   const SearchDefaults& defaults, const std::string& name)
+    : dimension_(dimension), defaults_(defaults) {
+  WithFaiss(absl::StatusCode::kDataLoss, name + ": damaged", [&] {
+    BytesReader reader(bytes, name);
+    index_.reset(faiss::read_index(&reader));
+  });
+  if (index_->d != dimension || index_->ntotal != size) {
+    DataLoss(name, ": damaged: ", index_->ntotal, " vectors of dimension ", index_->d,
+             ", expected ", size, " of ", dimension);
+  }
+  // The only place where a field is set: before the index is shared (see Plan::MakeView).
+  const auto* ivf = dynamic_cast<const faiss::IndexIVF*>(&Core(*index_));
+  if (ivf != nullptr && defaults.nprobe > 0) {
+    const_cast<faiss::IndexIVF*>(ivf)->nprobe = static_cast<size_t>(defaults.nprobe);
+  }
+}
+
+ApproximateIndex::~ApproximateIndex() = default;
+
+void ApproximateIndex::Clear() {
+  WithFaiss(absl::StatusCode::kUnimplemented, "cannot empty the FAISS index",
+            [&] { index_->reset(); });
+}
+
+void ApproximateIndex::Add(std::span<const float> rows) {
+  WithFaiss(absl::StatusCode::kUnimplemented, "cannot add to the FAISS index",
+            [&] { AddInBlocks(rows); });
+}
+
+void ApproximateIndex::AddInBlocks(std::span<const float> rows) {
+  const int64_t count = static_cast<int64_t>(rows.size()) / dimension_;
+  for (int64_t begin = 0; begin < count; begin += kAddBlockRows) {
+    index_->add(std::min(kAddBlockRows, count - begin), rows.data() + begin * dimension_);
+  }
+}
+
+void ApproximateIndex::Write(const std::filesystem::path& path) const {
+  WithFaiss(absl::StatusCode::kInternal, "cannot write " + path.string(), [&] {
+    AtomicFile file(path);
+    FileWriter unbuffered(file);
+    {
+      faiss::BufferedIOWriter buffered(&unbuffered);
+      faiss::write_index(index_.get(), &buffered);
+    }
+    file.Commit();
+  });
+}
+
+int64_t ApproximateIndex::size() const { return index_->ntotal; }
+
+SearchDefaults ApproximateIndex::SuggestDefaults(bool refined) const {
+  SearchDefaults defaults;
+  if (const auto* ivf = dynamic_cast<const faiss::IndexIVF*>(&Core(*index_))) {
+    // A sixteenth of the lists, and at least 8: about .9 recall or more on clustered embeddings,
+    // where FAISS's own default of one list gives about half of that.
+    const int lists = static_cast<int>(ivf->nlist);
+    defaults.nprobe = std::min(lists, std::max(8, lists / 16));
+  }
+  if (dynamic_cast<const faiss::IndexHNSW*>(&Core(*index_)) != nullptr) {
+    defaults.ef_search = kDefaultEfSearch;
+  }
+  if (refined) defaults.refine_factor = kDefaultRefineFactor;
+  return defaults;
+}
+
+void ApproximateIndex::CheckParameters(int nprobe, int ef_search) const {
+  const faiss::Index* core = &Core(*index_);
+  if (nprobe < 0 || ef_search < 0) {
+    InvalidArgument("nprobe ", nprobe, " and ef_search ", ef_search, ": expected 0 or more");
+  }
+  if (nprobe > 0 && dynamic_cast<const faiss::IndexIVF*>(core) == nullptr) {
+    InvalidArgument("nprobe is a parameter of IVF indexes only");
+  }
+  if (ef_search > 0 && dynamic_cast<const faiss::IndexHNSW*>(core) == nullptr) {
+    InvalidArgument("ef_search is a parameter of HNSW indexes only");
+  }
+}
+
+void ApproximateIndex::FindCandidates(std::span<const float> queries, int64_t count, int nprobe,
+                                      int ef_search, std::span<int64_t> rows) const {
+  const int64_t n = static_cast<int64_t>(queries.size()) / dimension_;
+  const Plan plan(*index_, defaults_, nprobe, ef_search);
+  std::exception_ptr failure;  // an exception must not leave a parallel region
+  const int threads = static_cast<int>(std::min<int64_t>(n, omp_get_max_threads()));
+  const auto search = [&](int64_t q) {
+    try {
+      const OneThread one_thread;
+      plan.Search(queries.data() + q * dimension_, count, rows.data() + q * count);
+    } catch (...) {
+#pragma omp critical(fluke_approximate_index)
+      failure = std::current_exception();
+    }
+  };
+  if (threads <= 1) {
+    for (int64_t q = 0; q < n; ++q) search(q);
+  } else {
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+    for (int64_t q = 0; q < n; ++q) search(q);
+  }
+  if (failure) {
+    WithFaiss(absl::StatusCode::kInternal, "FAISS search",
+              [&] { std::rethrow_exception(failure); });
+  }
+}
+
+}  // namespace fluke

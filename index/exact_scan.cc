@@ -1,0 +1,159 @@
+#include "index/exact_scan.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "index/score_kernels.h"
+
+namespace fluke {
+namespace {
+
+constexpr int64_t kBlockBytes =
+    128 << 10;  // of rows: stays in the second-level cache for all queries of a pass
+constexpr int64_t kQueriesPerPass = 256;  // bounds the memory for scores and heaps
+constexpr double kParallelFrom =
+    4e6;  // multiply-adds below which starting threads costs more than it gains
+
+// The best k seen so far, the worst of them on top.
+class BestK {
+ public:
+  explicit BestK(int64_t k) : k_(static_cast<size_t>(k)) { heap_.reserve(k_); }
+
+  // Rows that score below this cannot enter.
+  float threshold() const {
+    return heap_.size() < k_ ? -std::numeric_limits<float>::infinity() : heap_.front().score;
+  }
+
+  void Offer(const Neighbor& candidate) {
+    if (heap_.size() == k_) {
+      if (!Better(candidate, heap_.front())) return;
+      std::pop_heap(heap_.begin(), heap_.end(), Better);
+      heap_.back() = candidate;
+    } else {
+      heap_.push_back(candidate);
+    }
+    std::push_heap(heap_.begin(), heap_.end(), Better);
+  }
+
+  const std::vector<Neighbor>& kept() const { return heap_; }
+
+ private:
+  size_t k_;
+  std::vector<Neighbor> heap_;
+};
+
+// What one thread has found in the row blocks that it has scanned.
+struct Finds {
+  std::vector<BestK> best;    // one a query
+  std::vector<float> scores;  // queries x block
+};
+
+// At most kQueriesPerPass queries.
+class Pass {
+ public:
+  Pass(Similarity similarity, std::span<const float> queries, std::span<const float> rows,
+       int64_t dimension, int64_t k, std::span<const int64_t> exclude_rows)
+      : score_(BestScoreKernel().of(similarity)),
+        queries_(queries.data()),
+        query_count_(static_cast<int64_t>(queries.size()) / dimension),
+        rows_(rows.data()),
+        row_count_(static_cast<int64_t>(rows.size()) / dimension),
+        dimension_(dimension),
+        exclude_rows_(exclude_rows),
+        block_rows_(std::max<int64_t>(16, kBlockBytes / (4 * dimension) / 4 * 4)) {
+    const double work = static_cast<double>(query_count_) * row_count_ * dimension_;
+    const int64_t blocks = (row_count_ + block_rows_ - 1) / block_rows_;
+    const int64_t threads =
+        work < kParallelFrom ? 1 : std::min<int64_t>(omp_get_max_threads(), blocks);
+    // Everything is allocated before the threads start: no exception can arise among them.
+    finds_.resize(static_cast<size_t>(threads));
+    for (Finds& finds : finds_) {
+      finds.best.assign(static_cast<size_t>(query_count_), BestK(k));
+      for (BestK& best : finds.best) best = BestK(k);  // a copied vector loses its reserve
+      finds.scores.resize(static_cast<size_t>(query_count_ * block_rows_));
+    }
+  }
+
+  void Scan() {
+    if (finds_.size() == 1) {
+      for (int64_t begin = 0; begin < row_count_; begin += block_rows_) ScanBlock(begin, finds_[0]);
+      return;
+    }
+#pragma omp parallel for schedule(dynamic) num_threads(static_cast <int>(finds_.size()))
+    for (int64_t begin = 0; begin < row_count_; begin += block_rows_) {
+      ScanBlock(begin, finds_[static_cast<size_t>(omp_get_thread_num())]);
+    }
+  }
+
+  std::vector<Neighbor> Result(int64_t query, int64_t k) const {
+    std::vector<Neighbor> all;
+    for (const Finds& finds : finds_) {
+      const auto& kept = finds.best[static_cast<size_t>(query)].kept();
+      all.insert(all.end(), kept.begin(), kept.end());
+    }
+    std::sort(all.begin(), all.end(), Better);
+    if (all.size() > static_cast<size_t>(k)) all.resize(static_cast<size_t>(k));
+    return all;
+  }
+
+ private:
+  void ScanBlock(int64_t begin, Finds& finds) const {
+    const int64_t count = std::min(block_rows_, row_count_ - begin);
+    score_(queries_, query_count_, rows_ + begin * dimension_, count, dimension_,
+           finds.scores.data());
+    for (int64_t q = 0; q < query_count_; ++q) {
+      const int64_t excluded = exclude_rows_.empty() ? -1 : exclude_rows_[static_cast<size_t>(q)];
+      BestK& best = finds.best[static_cast<size_t>(q)];
+      const float* scores = finds.scores.data() + q * count;
+      float threshold = best.threshold();
+      for (int64_t r = 0; r < count; ++r) {
+        if (scores[r] < threshold || begin + r == excluded) continue;
+        best.Offer({.row = begin + r, .score = scores[r]});
+        threshold = best.threshold();
+      }
+    }
+  }
+
+  ScoreFunction score_;
+  const float* queries_;
+  int64_t query_count_;
+  const float* rows_;
+  int64_t row_count_;
+  int64_t dimension_;
+  std::span<const int64_t> exclude_rows_;
+  int64_t block_rows_;
+  std::vector<Finds> finds_;  // one a thread
+};
+
+}  // namespace
+
+std::vector<std::vector<Neighbor>> ScanExactly(Similarity similarity,
+                                               std::span<const float> queries,
+                                               std::span<const float> rows, int64_t dimension,
+                                               int64_t k, std::span<const int64_t> exclude_rows) {
+  const int64_t n = static_cast<int64_t>(queries.size()) / dimension;
+  const int64_t kept = std::min<int64_t>(k, static_cast<int64_t>(rows.size()) / dimension);
+  std::vector<std::vector<Neighbor>> results;
+  results.reserve(static_cast<size_t>(n));
+  if (kept == 0) {
+    results.resize(static_cast<size_t>(n));
+    return results;
+  }
+  for (int64_t begin = 0; begin < n; begin += kQueriesPerPass) {
+    const int64_t count = std::min(kQueriesPerPass, n - begin);
+    Pass pass(similarity,
+              queries.subspan(static_cast<size_t>(begin * dimension),
+                              static_cast<size_t>(count * dimension)),
+              rows, dimension, kept,
+              exclude_rows.empty()
+                  ? exclude_rows
+                  : exclude_rows.subspan(static_cast<size_t>(begin), static_cast<size_t>(count)));
+    pass.Scan();
+    for (int64_t q = 0; q < count; ++q) results.push_back(pass.Result(q, kept));
+  }
+  return results;
+}
+
+}  // namespace fluke

@@ -1,0 +1,111 @@
+#include "index/layout.h"
+
+#include <stdlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <system_error>
+
+#include "absl/strings/str_format.h"
+#include "common/crc32c.h"
+#include "common/error.h"
+#include "common/files.h"
+
+namespace fluke::layout {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kBuildingPrefix[] = ".building-";
+constexpr size_t kMaxCurrentBytes = 64;
+
+std::string CurrentText(int64_t number) {
+  const std::string name = SnapshotName(number);
+  return absl::StrFormat("%s %08x\n", name, Crc32c(name));
+}
+
+std::optional<int64_t> ParseSnapshotName(std::string_view name) {
+  int64_t number = 0;
+  std::from_chars(name.data(), name.data() + name.size(), number);
+  if (number < 1 || SnapshotName(number) != name) return {};
+  return number;
+}
+
+std::vector<fs::path> Entries(const fs::path& folder) {
+  std::vector<fs::path> entries;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    entries.push_back(it->path());
+  }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    NotFound("cannot list ", folder.string(), ": ", error.message());
+  }
+  return entries;
+}
+
+}  // namespace
+
+std::string SnapshotName(int64_t number) { return absl::StrFormat("%06d", number); }
+
+fs::path SnapshotFolder(const fs::path& index, int64_t number) {
+  return SnapshotsFolder(index) / SnapshotName(number);
+}
+
+std::vector<int64_t> ListSnapshots(const fs::path& index) {
+  std::vector<int64_t> numbers;
+  for (const fs::path& entry : Entries(SnapshotsFolder(index))) {
+    if (const auto number = ParseSnapshotName(entry.filename().string())) {
+      numbers.push_back(*number);
+    }
+  }
+  std::sort(numbers.begin(), numbers.end());
+  return numbers;
+}
+
+bool HoldsIndex(const fs::path& index) {
+  return fs::exists(CurrentFile(index)) || !ListSnapshots(index).empty();
+}
+
+int64_t ReadCurrent(const fs::path& index) {
+  const fs::path path = CurrentFile(index);
+  if (!fs::exists(path)) NotFound(path.string(), ": no such file");
+  const std::string text = ReadFile(path, kMaxCurrentBytes);
+  const auto number = ParseSnapshotName(std::string_view(text).substr(0, text.find(' ')));
+  if (!number || text != CurrentText(*number)) {
+    DataLoss(path.string(), ": damaged: expected a snapshot number and its CRC-32C");
+  }
+  return *number;
+}
+
+void WriteCurrent(const fs::path& index, int64_t number) {
+  WriteFileAtomically(CurrentFile(index), CurrentText(number));
+}
+
+fs::path MakeBuildingFolder(const fs::path& index) {
+  std::string path = (SnapshotsFolder(index) / (std::string(kBuildingPrefix) + "XXXXXX")).string();
+  if (mkdtemp(path.data()) == nullptr) {
+    const int error = errno;
+    Throw(error == ENOSPC ? absl::StatusCode::kResourceExhausted
+                          : absl::StatusCode::kPermissionDenied,
+          "cannot make a folder in ", SnapshotsFolder(index).string(), ": ", std::strerror(error));
+  }
+  // mkdtemp makes it private to the owner; a snapshot is readable like the folder it stands in.
+  std::error_code ignored;
+  fs::permissions(path, fs::status(index).permissions() & fs::perms::all, ignored);
+  return path;
+}
+
+void RemoveLeftovers(const fs::path& index, std::optional<int64_t> live) {
+  std::error_code ignored;
+  for (const fs::path& entry : Entries(SnapshotsFolder(index))) {
+    if (entry.filename().string().starts_with(kBuildingPrefix)) fs::remove_all(entry, ignored);
+  }
+  if (!live) return;
+  for (const int64_t number : ListSnapshots(index)) {
+    if (number > *live) fs::remove_all(SnapshotFolder(index, number), ignored);
+  }
+}
+
+}  // namespace fluke::layout

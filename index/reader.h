@@ -1,0 +1,23 @@
+// Opening an index folder for searching. An opened index is one immutable version: it is not
+// affected by later commits, and its files stay readable when the folder is removed. No lock is
+// taken.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string_view>
+
+#include "common/vector_index.h"
+
+namespace fluke {
+
+// Every file is read once and checked. A damaged live snapshot is logged and the last good one
+// opened. Throws NotFound when there is no index, DataLoss when no snapshot is good.
+std::unique_ptr<VectorIndex> OpenIndex(const std::filesystem::path& folder);
+
+// Throws FailedPrecondition, naming both, when `fingerprint` is that of another model than the
+// index's. An unknown ("") fingerprint on either side passes. `of`: whose it is, as it stands in
+// the message ("the model runs/a").
+void CheckFingerprint(const IndexInfo& index, std::string_view fingerprint, std::string_view of);
+
+}  // namespace fluke

@@ -1,0 +1,160 @@
+#include "index/snapshot.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "common/error.h"
+#include "common/files.h"
+#include "index/layout.h"
+
+namespace fluke {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kMaxManifestBytes = 1 << 20;
+constexpr int kAttempts = 3;  // at opening while writers commit
+
+// A file that this version does not know may change what the others mean (deletions).
+void CheckFileNames(const SnapshotManifest& manifest, const fs::path& path) {
+  for (const auto& [name, record] : manifest.files) {
+    if (name != layout::kVectorsFile && name != layout::kItemsFile && name != layout::kFaissFile) {
+      Throw(absl::StatusCode::kFailedPrecondition, path, ": unknown file '", name,
+            "': written by a newer fluke?");
+    }
+  }
+  for (const char* name : {layout::kVectorsFile, layout::kItemsFile}) {
+    if (!manifest.files.contains(name)) DataLoss(path, ": it lists no ", name);
+  }
+  if (manifest.files.contains(layout::kFaissFile) != (manifest.trained_size > 0)) {
+    DataLoss(path, ": trained_size is ", manifest.trained_size, " and ", layout::kFaissFile,
+             manifest.trained_size > 0 ? " is missing" : " is listed");
+  }
+}
+
+void CheckFile(const fs::path& folder, const SnapshotManifest& manifest, const char* name) {
+  const fs::path path = folder / name;
+  CheckBytes(MappedFile(path).text(), manifest.files.at(name), path);
+}
+
+MappedNpy OpenVectors(const fs::path& folder, const SnapshotManifest& manifest) {
+  CheckFile(folder, manifest, layout::kVectorsFile);
+  MappedNpy vectors(folder / layout::kVectorsFile);
+  if (vectors.rows() != manifest.size || vectors.cols() != manifest.dimension) {
+    DataLoss(folder / layout::kVectorsFile, ": ", vectors.rows(), " x ", vectors.cols(),
+             ", expected ", manifest.size, " x ", manifest.dimension);
+  }
+  return vectors;
+}
+
+std::vector<Item> OpenItems(const fs::path& folder, const SnapshotManifest& manifest) {
+  CheckFile(folder, manifest, layout::kItemsFile);
+  std::vector<Item> items = ReadItems(folder / layout::kItemsFile);
+  if (static_cast<int64_t>(items.size()) != manifest.size) {
+    DataLoss(folder / layout::kItemsFile, ": ", items.size(), " items, expected ", manifest.size);
+  }
+  return items;
+}
+
+std::unique_ptr<ApproximateIndex> OpenCandidates(const fs::path& folder,
+                                                 const SnapshotManifest& manifest) {
+  if (manifest.trained_size == 0) return nullptr;
+  const fs::path path = folder / layout::kFaissFile;
+  const MappedFile file(path);
+  CheckBytes(file.text(), manifest.files.at(layout::kFaissFile), path);
+  return std::make_unique<ApproximateIndex>(file.text(), manifest.dimension, manifest.size,
+                                            manifest.search, path.string());
+}
+
+// The first of `numbers` that is good.
+std::unique_ptr<const Snapshot> OpenFirstGood(const fs::path& index,
+                                              const std::vector<int64_t>& numbers,
+                                              std::string problem) {
+  for (const int64_t number : numbers) {
+    try {
+      auto snapshot = OpenSnapshot(index, number);
+      if (!problem.empty()) {
+        spdlog::warn("{}: opened the last good snapshot, {}", index.string(),
+                     layout::SnapshotName(number));
+      }
+      return snapshot;
+    } catch (const Error& error) {
+      if (error.code() == absl::StatusCode::kResourceExhausted) throw;
+      if (problem.empty()) problem = error.what();
+      spdlog::warn("cannot use snapshot {}: {}", layout::SnapshotName(number), error.what());
+    }
+  }
+  DataLoss(index, ": no good snapshot: ", problem);
+}
+
+std::optional<int64_t> CurrentOrNone(const fs::path& index, std::string& problem) {
+  try {
+    return layout::ReadCurrent(index);
+  } catch (const Error& error) {
+    problem = error.what();
+    return {};
+  }
+}
+
+}  // namespace
+
+uint64_t Snapshot::bytes() const {
+  uint64_t sum = 0;
+  for (const auto& [name, record] : manifest.files) sum += record.bytes;
+  return sum;
+}
+
+std::unique_ptr<const Snapshot> OpenSnapshot(const fs::path& index, int64_t number) {
+  const fs::path folder = layout::SnapshotFolder(index, number);
+  const fs::path manifest_path = folder / layout::kManifestFile;
+  SnapshotManifest manifest =
+      ParseSnapshotManifest(ReadFile(manifest_path, kMaxManifestBytes), manifest_path.string());
+  CheckFileNames(manifest, manifest_path);
+  auto vectors = OpenVectors(folder, manifest);
+  auto items = OpenItems(folder, manifest);
+  auto candidates = OpenCandidates(folder, manifest);
+  absl::flat_hash_map<std::string, int64_t> row_of_id;
+  row_of_id.reserve(items.size());
+  for (size_t row = 0; row < items.size(); ++row) {
+    if (!row_of_id.emplace(items[row].id, row).second) {
+      DataLoss(folder / layout::kItemsFile, ": two items have the id '", items[row].id, "'");
+    }
+  }
+  return std::make_unique<const Snapshot>(Snapshot{.number = number,
+                                                   .manifest = std::move(manifest),
+                                                   .vectors = std::move(vectors),
+                                                   .items = std::move(items),
+                                                   .row_of_id = std::move(row_of_id),
+                                                   .candidates = std::move(candidates)});
+}
+
+std::unique_ptr<const Snapshot> OpenLiveSnapshot(const fs::path& index) {
+  if (!layout::HoldsIndex(index)) {
+    NotFound("no index in ", index, ": expected a file CURRENT and a folder snapshots");
+  }
+  for (int attempt = 1;; ++attempt) {
+    std::string problem;
+    const std::optional<int64_t> live = CurrentOrNone(index, problem);
+    if (!live) spdlog::warn("cannot tell the live snapshot: {}", problem);
+    // A snapshot after the live one was never committed.
+    std::vector<int64_t> numbers = layout::ListSnapshots(index);
+    if (live) {
+      std::erase_if(numbers, [&](int64_t number) { return number >= *live; });
+      numbers.push_back(*live);
+    }
+    std::reverse(numbers.begin(), numbers.end());
+    try {
+      auto snapshot = OpenFirstGood(index, numbers, problem);
+      std::string ignored;
+      const bool overtaken = snapshot->number != live && CurrentOrNone(index, ignored) != live;
+      if (!overtaken || attempt == kAttempts) return snapshot;
+    } catch (const Error&) {
+      std::string ignored;
+      if (CurrentOrNone(index, ignored) == live || attempt == kAttempts) throw;
+    }
+  }
+}
+
+}  // namespace fluke

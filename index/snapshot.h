@@ -1,0 +1,38 @@
+// One opened snapshot: every file checked against the manifest before anything in it is used.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "common/item.h"
+#include "common/npy.h"
+#include "index/approximate_index.h"
+#include "index/snapshot_manifest.h"
+
+namespace fluke {
+
+// Immutable; its files are mapped and stay readable when the folder is removed.
+struct Snapshot {
+  int64_t number = 0;
+  SnapshotManifest manifest;
+  MappedNpy vectors;        // size x dimension
+  std::vector<Item> items;  // size
+  absl::flat_hash_map<std::string, int64_t> row_of_id;
+  std::unique_ptr<ApproximateIndex> candidates;  // null: search exactly
+
+  uint64_t bytes() const;  // on disk, manifest left out
+};
+
+// The snapshot of that number. Throws DataLoss or NotFound naming the file.
+std::unique_ptr<const Snapshot> OpenSnapshot(const std::filesystem::path& index, int64_t number);
+
+// The live snapshot; where it is damaged, that is logged and the last good one before it is opened.
+// Throws NotFound when there is no index in the folder, DataLoss when no snapshot is good.
+std::unique_ptr<const Snapshot> OpenLiveSnapshot(const std::filesystem::path& index);
+
+}  // namespace fluke

@@ -1,0 +1,100 @@
+#include "index/snapshot_manifest.h"
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_format.h"
+#include "common/crc32c.h"
+#include "common/error.h"
+#include "common/files.h"
+
+namespace fluke {
+namespace {
+
+using nlohmann::json;
+
+constexpr char kChecksumKey[] = "manifest_crc32c";
+
+// With its checksum over the same document without it.
+std::string Sealed(json document) {
+  document.erase(kChecksumKey);
+  document[kChecksumKey] = Crc32c(document.dump(2));
+  return document.dump(2) + "\n";
+}
+
+SnapshotManifest FromJson(const json& document) {
+  SnapshotManifest manifest;
+  manifest.factory = document.at("factory").get<std::string>();
+  manifest.similarity = ParseSimilarity(document.at("metric").get<std::string>());
+  manifest.dimension = document.at("dimension").get<int64_t>();
+  manifest.size = document.at("size").get<int64_t>();
+  manifest.trained_size = document.at("trained_size").get<int64_t>();
+  manifest.fingerprint = document.at("fingerprint").get<std::string>();
+  const json& search = document.at("search");
+  manifest.search = {.nprobe = search.at("nprobe").get<int>(),
+                     .ef_search = search.at("ef_search").get<int>(),
+                     .refine_factor = search.at("refine_factor").get<int>()};
+  for (const auto& [name, file] : document.at("files").items()) {
+    manifest.files[name] = {.bytes = file.at("bytes").get<uint64_t>(),
+                            .crc32c = file.at("crc32c").get<uint32_t>()};
+  }
+  return manifest;
+}
+
+}  // namespace
+
+std::string SnapshotManifestToJson(const SnapshotManifest& manifest) {
+  json files = json::object();
+  for (const auto& [name, record] : manifest.files) {
+    files[name] = {{"bytes", record.bytes}, {"crc32c", record.crc32c}};
+  }
+  return Sealed({{"format_version", kIndexFormatVersion},
+                 {"factory", manifest.factory},
+                 {"metric", std::string(SimilarityName(manifest.similarity))},
+                 {"dimension", manifest.dimension},
+                 {"size", manifest.size},
+                 {"trained_size", manifest.trained_size},
+                 {"fingerprint", manifest.fingerprint},
+                 {"search",
+                  {{"nprobe", manifest.search.nprobe},
+                   {"ef_search", manifest.search.ef_search},
+                   {"refine_factor", manifest.search.refine_factor}}},
+                 {"files", files}});
+}
+
+SnapshotManifest ParseSnapshotManifest(std::string_view text, const std::string& name) {
+  const json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!document.is_object()) DataLoss(name, ": damaged: not a JSON object");
+  try {
+    if (Sealed(document) != text) DataLoss(name, ": damaged: its CRC-32C does not match");
+    const int version = document.at("format_version").get<int>();
+    if (version != kIndexFormatVersion) {
+      Throw(absl::StatusCode::kFailedPrecondition, name, ": index format ", version,
+            ", this fluke reads ", kIndexFormatVersion);
+    }
+    SnapshotManifest manifest = FromJson(document);
+    if (manifest.dimension < 1 || manifest.size < 0) {
+      DataLoss(name, ": ", manifest.size, " items of dimension ", manifest.dimension);
+    }
+    return manifest;
+  } catch (const json::exception& error) {
+    DataLoss(name, ": damaged: ", error.what());
+  }
+}
+
+FileRecord MeasureFile(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  return {.bytes = file.text().size(), .crc32c = Crc32c(file.text())};
+}
+
+void CheckBytes(std::string_view bytes, const FileRecord& expected,
+                const std::filesystem::path& path) {
+  if (bytes.size() != expected.bytes) {
+    DataLoss(path.string(), ": damaged: ", bytes.size(), " bytes, expected ", expected.bytes);
+  }
+  if (const uint32_t crc = Crc32c(bytes); crc != expected.crc32c) {
+    DataLoss(path.string(), ": damaged: CRC-32C ", absl::StrFormat("%08x", crc), ", expected ",
+             absl::StrFormat("%08x", expected.crc32c));
+  }
+}
+
+}  // namespace fluke

@@ -1,0 +1,34 @@
+// Making and changing index folders. A writer holds the folder's lock until it is destroyed; what
+// was not committed then is gone, what was committed is durable.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "common/vector_index.h"
+
+namespace fluke {
+
+struct IndexOptions {
+  std::string factory = "Flat";   // FAISS factory string; "Flat" = the exact scan
+  std::string metric = "cosine";  // cosine, ip or l2
+  int64_t dimension = 0;
+  std::string fingerprint = {};  // of the model that makes the vectors; "" = unknown
+};
+
+// Each of these throws FailedPrecondition while another writer holds the folder, and
+// InvalidArgument for options that make no index.
+//
+// A new, empty index; nothing but the lock is on disk before the first commit. Throws AlreadyExists
+// when the folder holds one.
+std::unique_ptr<IndexWriter> CreateIndex(const std::filesystem::path& folder,
+                                         const IndexOptions& options);
+// As CreateIndex, but an index that is there stays as it is until the first commit takes its place.
+std::unique_ptr<IndexWriter> ReplaceIndex(const std::filesystem::path& folder,
+                                          const IndexOptions& options);
+// Continues from the last good snapshot. Throws NotFound, DataLoss.
+std::unique_ptr<IndexWriter> ContinueIndex(const std::filesystem::path& folder);
+
+}  // namespace fluke
