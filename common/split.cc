@@ -16,6 +16,11 @@ void SortUnique(std::vector<std::string>* names) {
   names->erase(std::unique(names->begin(), names->end()), names->end());
 }
 
+std::set<std::string> After(const std::vector<std::string>& ordered, double fraction) {
+  const auto cut = static_cast<std::ptrdiff_t>(TrainCount(ordered.size(), fraction));
+  return {ordered.begin() + cut, ordered.end()};
+}
+
 }  // namespace
 
 std::vector<std::string> OrderBySha1(std::vector<std::string> identities) {
@@ -47,9 +52,11 @@ size_t TrainCount(size_t n, double fraction) {
 }
 
 std::set<std::string> HeldOut(std::vector<std::string> identities, double fraction) {
-  const std::vector<std::string> ordered = OrderBySha1(std::move(identities));
-  const auto cut = static_cast<std::ptrdiff_t>(TrainCount(ordered.size(), fraction));
-  return {ordered.begin() + cut, ordered.end()};
+  return After(OrderBySha1(std::move(identities)), fraction);
+}
+
+std::set<std::string> HeldOut(std::vector<std::string> identities, double fraction, uint64_t seed) {
+  return After(OrderBySeed(std::move(identities), seed), fraction);
 }
 
 }  // namespace fluke

@@ -24,4 +24,7 @@ size_t TrainCount(size_t n, double fraction);
 // The held-out identities: the last ones in OrderBySha1, after the first TrainCount.
 std::set<std::string> HeldOut(std::vector<std::string> identities, double fraction);
 
+// The same in OrderBySeed.
+std::set<std::string> HeldOut(std::vector<std::string> identities, double fraction, uint64_t seed);
+
 }  // namespace fluke

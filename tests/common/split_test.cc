@@ -16,6 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;
+using ::testing::UnorderedElementsAre;
 
 fs::path DataFolder() {
   if (const char* set = std::getenv("FLUKE_DATA")) return set;
@@ -42,6 +43,12 @@ TEST(TrainCount, IsNTimesEightTenthsInIntegersForAFifth) {
   EXPECT_EQ(TrainCount(7, 1), 0u);
   EXPECT_THROW(TrainCount(7, 1.5), Error);
   EXPECT_THROW(TrainCount(7, -.1), Error);
+}
+
+TEST(HeldOut, TakesTheSeedsOrderWhenOneIsGiven) {
+  const std::vector<std::string> names = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
+  const std::vector<std::string> ordered = OrderBySeed(names, 3);
+  EXPECT_THAT(HeldOut(names, .2, 3), UnorderedElementsAre(ordered[8], ordered[9]));
 }
 
 TEST(HeldOut, ReproducesThePublishedSplitOfNyala) {
