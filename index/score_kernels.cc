@@ -13,7 +13,8 @@ constexpr int kLanes = 16;
 
 // An instruction set gives Tile<kL2, Q, R>: the scores of Q queries and R rows at once, held in
 // registers so that each loaded value is used several times. queries: Q x dimension; rows: R x
-// dimension; the score of query q and row r goes to out[q * stride + r].
+// dimension; the score of query q and row r goes to out[q * stride + r]. The loops over q and r
+// must be unrolled: otherwise GCC keeps the sums in memory.
 
 struct Portable {
   static constexpr int kQueries = 1, kRows = 1;
@@ -62,14 +63,18 @@ struct Avx2 {
                                                        int64_t dimension, float* out,
                                                        int64_t stride) {
     __m256 low[Q][R], high[Q][R];
+#pragma GCC unroll 8
     for (int q = 0; q < Q; ++q) {
+#pragma GCC unroll 8
       for (int r = 0; r < R; ++r) low[q][r] = high[q][r] = _mm256_setzero_ps();
     }
     const int64_t whole = dimension / kLanes * kLanes;
     for (int64_t i = 0; i < whole; i += kLanes) {
+#pragma GCC unroll 8
       for (int r = 0; r < R; ++r) {
         const __m256 row_low = _mm256_loadu_ps(rows + r * dimension + i);
         const __m256 row_high = _mm256_loadu_ps(rows + r * dimension + i + 8);
+#pragma GCC unroll 8
         for (int q = 0; q < Q; ++q) {
           __m256 a = _mm256_loadu_ps(queries + q * dimension + i);
           __m256 b = _mm256_loadu_ps(queries + q * dimension + i + 8);
@@ -88,10 +93,12 @@ struct Avx2 {
       const __m256i mask_low = _mm256_cmpgt_epi32(left, lane);
       const __m256i mask_high =
           _mm256_cmpgt_epi32(left, _mm256_add_epi32(lane, _mm256_set1_epi32(8)));
+#pragma GCC unroll 8
       for (int r = 0; r < R; ++r) {
         const float* row = rows + r * dimension + whole;
         const __m256 row_low = _mm256_maskload_ps(row, mask_low);
         const __m256 row_high = _mm256_maskload_ps(row + 8, mask_high);
+#pragma GCC unroll 8
         for (int q = 0; q < Q; ++q) {
           const float* query = queries + q * dimension + whole;
           __m256 a = _mm256_maskload_ps(query, mask_low);
@@ -105,7 +112,9 @@ struct Avx2 {
         }
       }
     }
+#pragma GCC unroll 8
     for (int q = 0; q < Q; ++q) {
+#pragma GCC unroll 8
       for (int r = 0; r < R; ++r) {
         const float sum = AddLanes(_mm256_add_ps(low[q][r], high[q][r]));
         out[q * stride + r] = kL2 ? -sum : sum;
@@ -115,7 +124,7 @@ struct Avx2 {
 };
 
 struct Avx512 {
-  static constexpr int kQueries = 4, kRows = 4;
+  static constexpr int kQueries = 6, kRows = 4;
   static bool Supported() { return __builtin_cpu_supports("avx512f"); }
 
   template <bool kL2, int Q, int R>
@@ -123,23 +132,44 @@ struct Avx512 {
                                                       int64_t dimension, float* out,
                                                       int64_t stride) {
     __m512 lanes[Q][R];
+#pragma GCC unroll 8
     for (int q = 0; q < Q; ++q) {
+#pragma GCC unroll 8
       for (int r = 0; r < R; ++r) lanes[q][r] = _mm512_setzero_ps();
     }
-    for (int64_t i = 0; i < dimension; i += kLanes) {
-      const int64_t left = dimension - i;
-      const __mmask16 mask = static_cast<__mmask16>(left >= kLanes ? 0xffff : (1u << left) - 1);
+    int64_t i = 0;
+    for (; i + kLanes <= dimension; i += kLanes) {
       __m512 row[R];
-      for (int r = 0; r < R; ++r) row[r] = _mm512_maskz_loadu_ps(mask, rows + r * dimension + i);
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) row[r] = _mm512_loadu_ps(rows + r * dimension + i);
+#pragma GCC unroll 8
       for (int q = 0; q < Q; ++q) {
-        const __m512 query = _mm512_maskz_loadu_ps(mask, queries + q * dimension + i);
+        const __m512 query = _mm512_loadu_ps(queries + q * dimension + i);
+#pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
           const __m512 a = kL2 ? _mm512_sub_ps(query, row[r]) : query;
           lanes[q][r] = _mm512_fmadd_ps(a, kL2 ? a : row[r], lanes[q][r]);
         }
       }
     }
+    if (i < dimension) {
+      const __mmask16 mask = static_cast<__mmask16>((1u << (dimension - i)) - 1);
+      __m512 row[R];
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) row[r] = _mm512_maskz_loadu_ps(mask, rows + r * dimension + i);
+#pragma GCC unroll 8
+      for (int q = 0; q < Q; ++q) {
+        const __m512 query = _mm512_maskz_loadu_ps(mask, queries + q * dimension + i);
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) {
+          const __m512 a = kL2 ? _mm512_sub_ps(query, row[r]) : query;
+          lanes[q][r] = _mm512_fmadd_ps(a, kL2 ? a : row[r], lanes[q][r]);
+        }
+      }
+    }
+#pragma GCC unroll 8
     for (int q = 0; q < Q; ++q) {
+#pragma GCC unroll 8
       for (int r = 0; r < R; ++r) {
         // The masked forms with a full mask: GCC 12 warns about the plain ones (its bug 105593).
         const __m512d both = _mm512_castps_pd(lanes[q][r]);
