@@ -102,7 +102,7 @@ int CsvTable::Column(std::string_view name) const {
   return -1;
 }
 
-CsvTable ParseCsv(std::string_view text, std::string_view name) {
+CsvTable ParseCsv(std::string_view text, std::string_view name, std::vector<CsvRow>* ragged) {
   if (IsUtf16(text)) InvalidArgument(name, ": encoded in UTF-16; expected UTF-8");
   if (text.find('\0') != std::string_view::npos) {
     InvalidArgument(name, ": holds a zero byte; expected a CSV text");
@@ -116,11 +116,12 @@ CsvTable ParseCsv(std::string_view text, std::string_view name) {
   CsvTable table;
   table.header = std::move(row.fields);
   while (reader.Next(&row)) {
-    if (row.fields.size() != table.header.size()) {
+    const bool whole = row.fields.size() == table.header.size();
+    if (!whole && ragged == nullptr) {
       InvalidArgument(name, ":", row.line, ": ", row.fields.size(), " fields, expected ",
                       table.header.size(), " as in the header");
     }
-    table.rows.push_back(std::move(row));
+    (whole ? table.rows : *ragged).push_back(std::move(row));
     row = {};
   }
   return table;

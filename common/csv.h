@@ -23,7 +23,10 @@ struct CsvTable {
 };
 
 // `name` stands in error messages ("photos.csv:12: 4 fields, expected 3").
-CsvTable ParseCsv(std::string_view text, std::string_view name);
+// A row with more or fewer fields than the header is such an error, or goes to `ragged` where that
+// is given.
+CsvTable ParseCsv(std::string_view text, std::string_view name,
+                  std::vector<CsvRow>* ragged = nullptr);
 CsvTable ReadCsv(const std::filesystem::path& path);
 
 // One line with its newline, fields quoted where they must be.

@@ -1,0 +1,72 @@
+// fluke list: what names a config or an option may use, out of the constant tables that the program
+// itself reads.
+#include <algorithm>
+#include <iostream>
+#include <memory>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/verbs.h"
+#include "common/metrics.h"
+#include "common/table.h"
+
+namespace fluke::cli {
+namespace {
+
+struct NameAndHelp {
+  std::string_view name;
+  std::string_view help;
+};
+
+template <typename Table>
+std::vector<NameAndHelp> Rows(const Table& table) {
+  std::vector<NameAndHelp> rows;
+  for (const auto& row : table) rows.push_back({row.name, row.help});
+  return rows;
+}
+
+struct List {
+  std::string_view name;
+  std::string_view help;
+  std::vector<NameAndHelp> (*rows)();
+};
+
+constexpr List kLists[] = {
+    {"metrics", "retrieval metrics: evaluate --metrics, validation in training",
+     [] { return Rows(RetrievalMetrics()); }},
+};
+
+void Print(const std::vector<NameAndHelp>& rows, bool json) {
+  if (json) {
+    nlohmann::ordered_json document = nlohmann::ordered_json::array();
+    for (const NameAndHelp& row : rows) {
+      document.push_back({{"name", std::string(row.name)}, {"help", std::string(row.help)}});
+    }
+    std::cout << document.dump() << "\n";
+    return;
+  }
+  size_t width = 0;
+  for (const NameAndHelp& row : rows) width = std::max(width, row.name.size());
+  for (const NameAndHelp& row : rows) {
+    std::cout << row.name << std::string(width - row.name.size() + 2, ' ') << row.help << "\n";
+  }
+}
+
+}  // namespace
+
+void DeclareList(CLI::App& verb) {
+  struct Arguments {
+    std::string list;
+    bool json = false;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  verb.add_option("what", arguments->list,
+                  "one of: " + StrJoin(Names(kLists), ", ") + "; nothing: names the lists");
+  verb.add_flag("--json", arguments->json, "one JSON document");
+  verb.callback([arguments] {
+    Print(arguments->list.empty() ? Rows(kLists) : Find(kLists, "list", arguments->list).rows(),
+          arguments->json);
+  });
+}
+
+}  // namespace fluke::cli
