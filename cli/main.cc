@@ -5,6 +5,7 @@
 
 #include "cli/verbs.h"
 #include "common/error.h"
+#include "common/log.h"
 
 namespace fluke::cli {
 namespace {
@@ -15,7 +16,23 @@ constexpr int kExitInterrupted = 130;
 
 // In the order of the data.
 constexpr Verb kVerbs[] = {
-    {"", nullptr, "", ""},
+    {"data", DeclareData, "look at, clean and divide a manifest; draw synthetic flukes",
+     "fluke data synth --out flukes"},
+    {"train", DeclareTrain, "train a model from a config",
+     "fluke train train/presets/demo_a.yaml --run runs/a"},
+    {"embed", DeclareEmbed, "turn photographs into embeddings",
+     "fluke embed --model runs/a,runs/b --data photos/ --out embeddings"},
+    {"index", DeclareIndex, "make, change and check an index of embeddings",
+     "fluke index build --embeddings gallery --out gallery.index"},
+    {"search", DeclareSearch, "rank an index for each of many queries",
+     "fluke search --index gallery.index --queries embeddings -k 20 --out ranking.csv"},
+    {"evaluate", DeclareEvaluate, "retrieval metrics of embeddings or of a ranking",
+     "fluke evaluate --embeddings embeddings --metrics recall@1,map@r --json"},
+    {"serve", DeclareServe, "answer similarity queries over gRPC",
+     "fluke serve --model runs/a,runs/b --index gallery --listen 127.0.0.1:50051"},
+    {"query", DeclareQuery, "ask a running server",
+     "fluke query --server 127.0.0.1:50051 --image whale.jpg -k 20"},
+    {"list", DeclareList, "the names that configs and options may use", "fluke list metrics"},
 };
 
 int ExitCode(absl::StatusCode code) {
@@ -31,7 +48,10 @@ int ExitCode(absl::StatusCode code) {
 
 int Main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  CLI::App app("fluke: learns visual embeddings, indexes them and answers similarity queries", "fluke");
+  std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is an error, not an end
+  LogToStderr();
+  CLI::App app("fluke: learns visual embeddings, indexes them and answers similarity queries",
+               "fluke");
   app.require_subcommand(1);
   app.set_version_flag("--version", "fluke 0.1.0");
   for (const Verb& verb : kVerbs) {

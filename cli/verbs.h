@@ -15,4 +15,14 @@ struct Verb {
   std::string_view example;
 };
 
+void DeclareData(CLI::App& verb);
+void DeclareTrain(CLI::App& verb);
+void DeclareEmbed(CLI::App& verb);
+void DeclareIndex(CLI::App& verb);
+void DeclareSearch(CLI::App& verb);
+void DeclareEvaluate(CLI::App& verb);
+void DeclareServe(CLI::App& verb);
+void DeclareQuery(CLI::App& verb);
+void DeclareList(CLI::App& verb);
+
 }  // namespace fluke::cli

@@ -29,6 +29,6 @@ endif()
 
 # Each room's target links this: warnings hold for our code only, third parties are SYSTEM includes.
 add_library(fluke_warnings INTERFACE)
-target_compile_options(fluke_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wno-unused-parameter
+target_compile_options(fluke_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wno-unused-parameter -Wno-restrict
                        $<$<BOOL:${FLUKE_WARNINGS_AS_ERRORS}>:-Werror>)
 target_include_directories(fluke_warnings INTERFACE ${CMAKE_SOURCE_DIR})

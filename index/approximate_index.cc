@@ -15,7 +15,6 @@
 #include <cstring>
 #include <exception>
 #include <new>
-#include <optional>
 #include <vector>
 
 #include "common/error.h"
@@ -175,11 +174,11 @@ class Plan {
       InvalidArgument("nprobe cannot be chosen for this kind of fast-scan index; it is ",
                       scan.nprobe);
     }
-    view_.emplace(*pq);
+    view_ = std::make_unique<faiss::IndexIVFPQFastScan>(*pq);
     view_->own_fields = false;
     view_->own_invlists = false;
     view_->nprobe = std::min(static_cast<size_t>(nprobe), scan.nlist);
-    core_ = &*view_;
+    core_ = view_.get();
   }
 
   const faiss::Index& index_;
@@ -188,7 +187,7 @@ class Plan {
   faiss::SearchParametersHNSW hnsw_;
   const faiss::SearchParameters* parameters_ = nullptr;
   int64_t least_count_ = 1;
-  std::optional<faiss::IndexIVFPQFastScan> view_;
+  std::unique_ptr<faiss::IndexIVFPQFastScan> view_;
 };
 
 }  // namespace

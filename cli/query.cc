@@ -1,0 +1,276 @@
+// fluke query: asks a running server for the nearest neighbours of photographs, vectors or known
+// items.
+#include <chrono>
+#include <filesystem>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_format.h"
+#include "cli/verbs.h"
+#include "common/error.h"
+#include "common/files.h"
+#include "common/manifest.h"
+#include "common/npy.h"
+#include "common/sheet.h"
+#include "serve/client.h"
+
+namespace fluke::cli {
+namespace {
+
+constexpr uint64_t kMaxImageBytes = uint64_t{1} << 30;
+constexpr int kSheetPicturePx = 256;
+
+struct QueryArguments {
+  std::string server = "127.0.0.1:50051";
+  std::vector<std::string> images;
+  std::string vectors;
+  std::vector<std::string> ids;
+  uint32_t k = 20;
+  bool exclude_self = false;
+  std::string exclude_id;
+  std::vector<float> crop;
+  uint32_t nprobe = 0;
+  uint32_t ef_search = 0;
+  std::vector<std::string> manifests;
+  std::string sheet;
+  double timeout_s = 30;
+  bool json = false;
+};
+
+// Manifests in which boxes, identities and pictures are looked up.
+class KnownPhotos {
+ public:
+  explicit KnownPhotos(const std::vector<std::string>& paths) {
+    for (const std::string& path : paths) manifests_.push_back(ReadManifest(path));
+    for (const Manifest& manifest : manifests_) {
+      const std::filesystem::path root = std::filesystem::is_directory(manifest.name)
+                                             ? std::filesystem::path(manifest.name)
+                                             : std::filesystem::path(manifest.name).parent_path();
+      for (const ManifestItem& item : manifest.items) {
+        const auto id = item.metadata.find("id");
+        by_id_.emplace(id == item.metadata.end() ? item.path : id->second, Photo{&manifest, &item});
+        by_file_.emplace(Normal(root / item.path), Photo{&manifest, &item});
+      }
+    }
+  }
+
+  struct Photo {
+    const Manifest* manifest = nullptr;
+    const ManifestItem* item = nullptr;  // null: not in any manifest
+    explicit operator bool() const { return item != nullptr; }
+    std::string identity() const { return item ? item->identity : ""; }
+    cv::Mat Picture() const {
+      if (item == nullptr) return {};
+      DecodeOptions options;
+      options.min_side_px = kSheetPicturePx;
+      return LoadCropped(*manifest, *item, options);
+    }
+  };
+  Photo WithId(const std::string& id) const { return Look(by_id_, id); }
+  Photo OfFile(const std::filesystem::path& file) const { return Look(by_file_, Normal(file)); }
+
+ private:
+  static std::string Normal(const std::filesystem::path& path) {
+    return std::filesystem::weakly_canonical(path).string();
+  }
+  static Photo Look(const std::map<std::string, Photo>& photos, const std::string& key) {
+    const auto found = photos.find(key);
+    return found == photos.end() ? Photo{} : found->second;
+  }
+  std::vector<Manifest> manifests_;
+  std::map<std::string, Photo> by_id_;
+  std::map<std::string, Photo> by_file_;
+};
+
+struct AskedQuery {
+  std::string name;  // the file, "vectors.npy[3]" or the id
+  v1::SearchRequest request;
+  KnownPhotos::Photo photo;
+  v1::SearchResponse response;
+  std::optional<Error> error;
+};
+
+void SetCrop(const Box& box, v1::SearchRequest* request) {
+  request->mutable_crop()->set_x(box.x);
+  request->mutable_crop()->set_y(box.y);
+  request->mutable_crop()->set_w(box.w);
+  request->mutable_crop()->set_h(box.h);
+}
+
+AskedQuery ImageQuery(const std::string& file, const std::vector<float>& crop,
+                      const KnownPhotos& photos) {
+  AskedQuery query{
+      .name = file, .request = {}, .photo = photos.OfFile(file), .response = {}, .error = {}};
+  query.request.set_image(ReadFile(file, kMaxImageBytes));
+  if (!crop.empty()) {
+    SetCrop({.x = crop[0], .y = crop[1], .w = crop[2], .h = crop[3]}, &query.request);
+  } else if (query.photo && query.photo.item->box) {
+    SetCrop(*query.photo.item->box, &query.request);
+  }
+  return query;
+}
+
+std::vector<AskedQuery> QueriesOf(const QueryArguments& arguments, const KnownPhotos& photos) {
+  std::vector<AskedQuery> queries;
+  for (const std::string& file : arguments.images) {
+    queries.push_back(ImageQuery(file, arguments.crop, photos));
+  }
+  if (!arguments.vectors.empty()) {
+    const Matrix vectors = ReadNpy(arguments.vectors);
+    for (int64_t row = 0; row < vectors.rows; ++row) {
+      AskedQuery& query = queries.emplace_back();
+      query.name = StrCat(arguments.vectors, "[", row, "]");
+      const std::span<const float> values = vectors.row(row);
+      query.request.mutable_vector()->mutable_values()->Add(values.begin(), values.end());
+    }
+  }
+  for (const std::string& id : arguments.ids) {
+    AskedQuery& query = queries.emplace_back();
+    query.name = id;
+    query.photo = photos.WithId(id);
+    query.request.set_item_id(id);
+    query.request.set_exclude_self(arguments.exclude_self);
+  }
+  for (AskedQuery& query : queries) {
+    query.request.set_k(arguments.k);
+    query.request.set_exclude_id(arguments.exclude_id);
+    if (arguments.nprobe > 0) query.request.mutable_knobs()->set_nprobe(arguments.nprobe);
+    if (arguments.ef_search > 0) query.request.mutable_knobs()->set_ef_search(arguments.ef_search);
+  }
+  return queries;
+}
+
+nlohmann::json ToJson(const AskedQuery& query) {
+  nlohmann::json document{{"query", query.name}};
+  if (query.photo) document["identity"] = query.photo.identity();
+  if (query.error) {
+    document["error"] = {{"code", absl::StatusCodeToString(query.error->code())},
+                         {"message", query.error->what()}};
+    return document;
+  }
+  document["hits"] = nlohmann::json::array();
+  for (const v1::Hit& hit : query.response.hits()) {
+    nlohmann::json metadata = nlohmann::json::object();
+    for (const auto& [key, value] : hit.metadata()) metadata[key] = value;
+    document["hits"].push_back({{"rank", document["hits"].size() + 1},
+                                {"id", hit.id()},
+                                {"score", hit.score()},
+                                {"identity", hit.identity()},
+                                {"path", hit.path()},
+                                {"metadata", metadata}});
+  }
+  return document;
+}
+
+void PrintTable(const AskedQuery& query) {
+  std::cout << "query " << query.name;
+  if (!query.photo.identity().empty()) std::cout << " (" << query.photo.identity() << ")";
+  std::cout << "\n";
+  if (query.error) return;  // reported on stderr
+  std::cout << absl::StreamFormat("%4s  %8s  %-24s  %s\n", "rank", "score", "identity", "id");
+  int rank = 0;
+  for (const v1::Hit& hit : query.response.hits()) {
+    std::cout << absl::StreamFormat("%4d  %8.4f  %-24s  %s\n", ++rank, hit.score(),
+                                    hit.identity().empty() ? "?" : hit.identity(), hit.id());
+  }
+}
+
+cv::Mat QueryPicture(const AskedQuery& query) {
+  if (query.photo) return query.photo.Picture();
+  if (!query.request.has_image()) return {};
+  DecodeOptions options;
+  options.min_side_px = kSheetPicturePx;
+  const std::string& image = query.request.image();
+  return DecodeImage(std::as_bytes(std::span(image)), options, query.name).pixels;
+}
+
+void WriteSheet(const std::filesystem::path& path, const std::vector<AskedQuery>& queries,
+                const KnownPhotos& photos) {
+  ContactSheet sheet{.title = "fluke query", .subtitle = "", .rows = {}};
+  for (const AskedQuery& query : queries) {
+    if (query.error) continue;
+    SheetRow& row = sheet.rows.emplace_back();
+    row.query = {.rgb = QueryPicture(query), .identity = query.photo.identity()};
+    for (const v1::Hit& hit : query.response.hits()) {
+      if (row.neighbors.size() == kMaxSheetNeighbors) break;
+      row.neighbors.push_back({.rgb = photos.WithId(hit.id()).Picture(),
+                               .identity = hit.identity(),
+                               .score = hit.score()});
+    }
+  }
+  WriteContactSheet(path, sheet);
+}
+
+void RunQuery(const QueryArguments& arguments) {
+  const KnownPhotos photos(arguments.manifests);
+  std::vector<AskedQuery> queries = QueriesOf(arguments, photos);
+  if (queries.empty()) InvalidArgument("query: one of --image, --vector and --id is needed");
+  const serve::RetrievalClient client(
+      arguments.server,
+      std::chrono::milliseconds(static_cast<int64_t>(arguments.timeout_s * 1000)));
+  std::vector<const AskedQuery*> failed;
+  for (AskedQuery& query : queries) {
+    try {
+      query.response = client.Search(query.request);
+    } catch (const Error& error) {
+      // One bad photograph does not hide the others' answers; without a server there are none.
+      if (error.code() == absl::StatusCode::kUnavailable) throw;
+      query.error = error;
+      failed.push_back(&query);
+    }
+  }
+  if (arguments.json) {
+    nlohmann::json document{{"server", arguments.server}, {"queries", nlohmann::json::array()}};
+    for (const AskedQuery& query : queries) document["queries"].push_back(ToJson(query));
+    // Names of files may be in any encoding; the document stays JSON.
+    std::cout << document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+  } else {
+    for (const AskedQuery& query : queries) PrintTable(query);
+  }
+  if (!arguments.sheet.empty()) WriteSheet(arguments.sheet, queries, photos);
+  if (failed.empty()) return;
+  std::vector<std::string> reasons;
+  for (const AskedQuery* query : failed) {
+    reasons.push_back(StrCat(query->name, ": ", query->error->what()));
+  }
+  Throw(failed.front()->error->code(), failed.size(), " of ", queries.size(),
+        " queries failed: ", StrJoin(reasons, "; "));
+}
+
+}  // namespace
+
+void DeclareQuery(CLI::App& verb) {
+  auto arguments = std::make_shared<QueryArguments>();
+  verb.add_option("--server", arguments->server, "HOST:PORT")->capture_default_str();
+  verb.add_option("--image", arguments->images, "photograph; may be given several times");
+  verb.add_option("--vector", arguments->vectors, ".npy file, one query a row");
+  verb.add_option("--id", arguments->ids, "item of the index; may be given several times");
+  verb.add_option("-k", arguments->k, "neighbours wanted")->capture_default_str();
+  verb.add_flag("--exclude-self", arguments->exclude_self, "with --id: leave out that item itself");
+  verb.add_option("--exclude-id", arguments->exclude_id, "leave out this item");
+  verb.add_option("--crop", arguments->crop,
+                  "X,Y,W,H in pixels of the upright photograph; default its manifest's box, or all "
+                  "of it")
+      ->delimiter(',')
+      ->expected(4);
+  verb.add_option("--nprobe", arguments->nprobe, "IVF lists visited; 0: the index's default");
+  verb.add_option("--ef-search", arguments->ef_search, "HNSW candidates; 0: the index's default");
+  verb.add_option("--manifest", arguments->manifests,
+                  "CSV, folder or zip with the gallery's pictures (for --sheet) and the queries' "
+                  "boxes and identities; may be given several times");
+  verb.add_option("--sheet", arguments->sheet, "PNG to write: queries and their neighbours")
+      ->needs("--manifest");
+  verb.add_option("--timeout-s", arguments->timeout_s, "for each query")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  verb.add_flag("--json", arguments->json, "print one JSON document");
+  verb.callback([arguments] { RunQuery(*arguments); });
+}
+
+}  // namespace fluke::cli

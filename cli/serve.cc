@@ -1,0 +1,148 @@
+// fluke serve: opens the model and the index, answers over gRPC until a signal says stop.
+#include <semaphore.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <spdlog/spdlog.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/verbs.h"
+#include "common/config.h"
+#include "common/error.h"
+#include "common/files.h"
+#include "index/reader.h"
+#include "serve/server.h"
+#include "train/embedder.h"
+
+namespace fluke::cli {
+namespace {
+
+constexpr int kExitInterrupted = 130;
+
+struct ServeArguments {
+  std::string config;
+  std::vector<std::string> models;
+  std::string index;
+  std::string listen;
+  std::vector<std::string> overrides;
+  std::string port_file;
+  train::EmbedderOptions embedder;
+};
+
+// What a signal handler may touch: the first SIGINT or SIGTERM asks for a graceful stop, the second
+// ends the process at once.
+sem_t stop_requested;
+std::atomic<int> stop_signals = 0;
+
+void OnStopSignal(int /*signal*/) {
+  if (stop_signals.fetch_add(1) > 0) _exit(kExitInterrupted);
+  sem_post(&stop_requested);
+}
+
+void CatchStopSignals() {
+  sem_init(&stop_requested, /*pshared=*/0, /*value=*/0);
+  struct sigaction action = {};
+  action.sa_handler = OnStopSignal;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+void WaitForStopSignal() {
+  while (sem_wait(&stop_requested) != 0 && errno == EINTR) {
+  }
+}
+
+// Paths in a config file are relative to it.
+void ResolvePaths(const std::filesystem::path& config_file, v1::ServeConfig* config) {
+  const std::filesystem::path folder = std::filesystem::absolute(config_file).parent_path();
+  config->set_index((folder / config->index()).lexically_normal().string());
+  for (std::string& model : *config->mutable_model()) {
+    model = (folder / model).lexically_normal().string();
+  }
+}
+
+v1::ServeConfig ReadConfig(const ServeArguments& arguments) {
+  v1::ServeConfig config;
+  // JSON strings and lists are YAML; --model and --index are relative to the working folder.
+  const auto absolute = [](const std::string& path) {
+    return std::filesystem::absolute(path).lexically_normal().string();
+  };
+  std::vector<std::string> overrides = arguments.overrides;
+  if (!arguments.index.empty()) {
+    overrides.push_back("index=" + nlohmann::json(absolute(arguments.index)).dump());
+  }
+  if (!arguments.models.empty()) {
+    nlohmann::json models;
+    for (const std::string& model : arguments.models) models.push_back(absolute(model));
+    overrides.push_back("model=" + models.dump());
+  }
+  if (!arguments.listen.empty()) {
+    overrides.push_back("listen=" + nlohmann::json(arguments.listen).dump());
+  }
+  if (arguments.config.empty()) {
+    if (arguments.index.empty()) InvalidArgument("serve: a CONFIG or --index is needed");
+    ParseConfig("", "command line", overrides, &config);
+  } else {
+    LoadConfig(arguments.config, overrides, &config);
+    ResolvePaths(arguments.config, &config);
+  }
+  return config;
+}
+
+void RunServe(const ServeArguments& arguments) {
+  const v1::ServeConfig config = ReadConfig(arguments);
+  const std::shared_ptr<const VectorIndex> index = OpenIndex(config.index());
+  std::shared_ptr<const Embedder> embedder;
+  if (config.model_size() > 0) {
+    train::EmbedderOptions options = arguments.embedder;
+    options.threads = config.threads();
+    const std::vector<std::string> runs(config.model().begin(), config.model().end());
+    embedder = train::OpenEmbedder(runs, options);
+    CheckFingerprint(index->Describe(), embedder->fingerprint(), "the model " + StrJoin(runs, ","));
+  }
+  // From here on a signal stops gracefully; while opening it ends the process, which has nothing to
+  // lose then.
+  CatchStopSignals();
+  serve::RetrievalServer server(index, embedder, config);
+  const IndexInfo info = index->Describe();
+  spdlog::info("serving {} items, {} dimensions, {} {}, snapshot {}{}", info.size, info.dimension,
+               info.factory, info.metric, info.snapshot, embedder ? "" : ", no model");
+  if (!arguments.port_file.empty()) {
+    WriteFileAtomically(arguments.port_file, std::to_string(server.port()) + "\n");
+  }
+  std::cout << "listening on " << server.address() << std::endl;
+  WaitForStopSignal();
+  spdlog::info("stopping: calls under way may finish within {} ms", config.drain_timeout_ms());
+  server.Stop(std::chrono::milliseconds(config.drain_timeout_ms()));
+  spdlog::info("stopped");
+}
+
+}  // namespace
+
+void DeclareServe(CLI::App& verb) {
+  auto arguments = std::make_shared<ServeArguments>();
+  verb.add_option("config", arguments->config, "YAML file (ServeConfig in config.proto)");
+  verb.add_option("--model", arguments->models,
+                  "run folder; several = concatenated meta-embedding; none: vector and id queries "
+                  "only")
+      ->delimiter(',');
+  verb.add_option("--index", arguments->index, "index folder");
+  verb.add_option("--listen", arguments->listen,
+                  "HOST:PORT, default 127.0.0.1:50051; port 0: any free one");
+  verb.add_option("--set", arguments->overrides, "KEY=VALUE, overrides the config");
+  verb.add_option("--port-file", arguments->port_file, "file to write the port to, once serving");
+  verb.add_option("--device", arguments->embedder.device, "auto, cpu or cuda")
+      ->capture_default_str();
+  verb.add_option("--precision", arguments->embedder.precision, "fp32 (default) or bf16");
+  verb.callback([arguments] { RunServe(*arguments); });
+}
+
+}  // namespace fluke::cli

@@ -1,0 +1,55 @@
+#include "serve/client.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include "common/error.h"
+#include "fluke/v1/retrieval.grpc.pb.h"
+
+namespace fluke::serve {
+
+struct RetrievalClient::Parts {
+  std::string address;
+  std::chrono::milliseconds timeout;
+  std::unique_ptr<v1::Retrieval::Stub> stub;
+
+  // `method` is one of the stub's unary methods.
+  template <typename Method, typename Request, typename Response>
+  void Call(Method method, const Request& request, Response* response) const {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + timeout);
+    const grpc::Status status = (stub.get()->*method)(&context, request, response);
+    if (status.ok()) return;
+    const auto code = static_cast<absl::StatusCode>(status.error_code());
+    if (code == absl::StatusCode::kUnavailable) {
+      Throw(code, "server ", address, ": ", status.error_message());
+    }
+    Throw(code, status.error_message());
+  }
+};
+
+RetrievalClient::RetrievalClient(const std::string& address, std::chrono::milliseconds timeout)
+    : parts_(std::make_unique<Parts>()) {
+  grpc::ChannelArguments arguments;
+  // A large k with metadata exceeds gRPC's default of 4 MiB.
+  arguments.SetMaxReceiveMessageSize(-1);
+  parts_->address = address;
+  parts_->timeout = timeout;
+  parts_->stub = v1::Retrieval::NewStub(
+      grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
+}
+
+RetrievalClient::~RetrievalClient() = default;
+
+v1::SearchResponse RetrievalClient::Search(const v1::SearchRequest& request) const {
+  v1::SearchResponse response;
+  parts_->Call(&v1::Retrieval::Stub::Search, request, &response);
+  return response;
+}
+
+v1::DescribeResponse RetrievalClient::Describe() const {
+  v1::DescribeResponse response;
+  parts_->Call(&v1::Retrieval::Stub::Describe, v1::DescribeRequest(), &response);
+  return response;
+}
+
+}  // namespace fluke::serve

@@ -1,0 +1,30 @@
+// A client of the retrieval service, for `fluke query` and for tests.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "fluke/v1/retrieval.pb.h"
+
+namespace fluke::serve {
+
+// Thread-safe. Every call throws fluke::Error with the code and message of the server's status;
+// UNAVAILABLE names the address.
+class RetrievalClient {
+ public:
+  // Connects on the first call. `timeout` holds for each call.
+  RetrievalClient(const std::string& address, std::chrono::milliseconds timeout);
+  ~RetrievalClient();
+  RetrievalClient(const RetrievalClient&) = delete;
+  RetrievalClient& operator=(const RetrievalClient&) = delete;
+
+  v1::SearchResponse Search(const v1::SearchRequest& request) const;
+  v1::DescribeResponse Describe() const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace fluke::serve

@@ -1,0 +1,216 @@
+#include "serve/pipeline.h"
+
+#include <algorithm>
+#include <cmath>
+#include <exception>
+#include <span>
+#include <utility>
+
+#include "common/error.h"
+#include "serve/query_image.h"
+#include "serve/status.h"
+
+namespace fluke::serve {
+namespace {
+
+void Finish(std::unique_ptr<Query> query, absl::StatusOr<Neighbors> result) {
+  query->done(std::move(result));
+}
+
+// True when the query still wants an answer; otherwise it has been finished.
+bool IsWanted(std::unique_ptr<Query>& query, std::string_view stage) {
+  if (query->cancelled()) {
+    Finish(std::move(query), absl::CancelledError(StrCat("cancelled before ", stage)));
+    return false;
+  }
+  if (std::chrono::system_clock::now() >= query->deadline) {
+    Finish(std::move(query),
+           absl::DeadlineExceededError(StrCat("deadline exceeded before ", stage)));
+    return false;
+  }
+  return true;
+}
+
+// Moves equal neighbours together and calls `run` on each group, in the order of arrival within a
+// group.
+template <typename T, typename Same, typename Run>
+void ForEachGroup(std::span<T> items, Same same, Run run) {
+  while (!items.empty()) {
+    const auto end = std::stable_partition(
+        items.begin() + 1, items.end(), [&](const T& item) { return same(items.front(), item); });
+    const auto size = static_cast<size_t>(end - items.begin());
+    run(items.first(size));
+    items = items.subspan(size);
+  }
+}
+
+// Neighbours to ask for, so that enough stay when the second excluded row is taken out here (the
+// index takes out the first).
+int NeighborsToFind(const Query& query) {
+  return query.options.k + (query.exclude_rows[1] >= 0 ? 1 : 0);
+}
+
+bool SearchedAlike(const Query& a, const Query& b) {
+  return a.version->index == b.version->index && NeighborsToFind(a) == NeighborsToFind(b) &&
+         a.options.nprobe == b.options.nprobe && a.options.ef_search == b.options.ef_search;
+}
+
+void Search(std::span<std::unique_ptr<Query>> group) {
+  const ServedVersion& version = *group.front()->version;
+  SearchOptions options = group.front()->options;
+  options.k = NeighborsToFind(*group.front());
+  std::vector<float> vectors;
+  std::vector<int64_t> exclude_rows;
+  vectors.reserve(group.size() * static_cast<size_t>(version.info.dimension));
+  for (const auto& query : group) {
+    vectors.insert(vectors.end(), query->vector.begin(), query->vector.end());
+    exclude_rows.push_back(query->exclude_rows[0]);
+  }
+  std::vector<Neighbors> found;
+  try {
+    found = version.index->Search(vectors, options, exclude_rows);
+    if (found.size() != group.size()) Throw(absl::StatusCode::kInternal, "answers are missing");
+  } catch (...) {
+    // One query's fault must not fail the others.
+    if (group.size() > 1) {
+      for (auto& query : group) Search({&query, 1});
+      return;
+    }
+    Finish(std::move(group.front()), StatusOf(std::current_exception(), "search"));
+    return;
+  }
+  for (size_t i = 0; i < group.size(); ++i) {
+    Neighbors& neighbors = found[i];
+    const Query& query = *group[i];
+    if (query.exclude_rows[1] >= 0) {
+      std::erase_if(neighbors, [&](const Neighbor& n) { return n.row == query.exclude_rows[1]; });
+    }
+    if (neighbors.size() > static_cast<size_t>(query.options.k)) {
+      neighbors.resize(static_cast<size_t>(query.options.k));
+    }
+    Finish(std::move(group[i]), std::move(neighbors));
+  }
+}
+
+}  // namespace
+
+Pipeline::Pipeline(const PipelineOptions& options)
+    : options_(options),
+      to_decode_(options.max_waiting_images, options.max_waiting_image_bytes),
+      to_embed_(2 * options.max_embed_batch, options.max_decoded_bytes),
+      to_search_(options.max_waiting_searches, UINT64_MAX) {
+  for (int i = 0; i < std::max(1, options_.decode_workers); ++i) {
+    decoders_.emplace_back([this] { DecodeLoop(); });
+  }
+  embedder_ = std::jthread([this] { EmbedLoop(); });
+  searcher_ = std::jthread([this] { SearchLoop(); });
+}
+
+Pipeline::~Pipeline() {
+  to_decode_.Close();
+  decoders_.clear();  // joins
+  to_embed_.Close();
+  embedder_.join();
+  to_search_.Close();
+  searcher_.join();
+}
+
+void Pipeline::Submit(std::unique_ptr<Query> query) {
+  const bool is_image = !query->image.empty();
+  if (!IsWanted(query, is_image ? "decoding" : "search")) return;
+  if (is_image) decoding_.fetch_add(1);
+  const uint64_t bytes = query->image.size();
+  if (is_image ? to_decode_.TryPush(query, bytes) : to_search_.TryPush(query)) return;
+  if (is_image) decoding_.fetch_sub(1);
+  Finish(std::move(query),
+         absl::ResourceExhaustedError(StrCat("too many ", is_image ? "image" : "vector",
+                                             " queries are waiting; try again later")));
+}
+
+void Pipeline::DecodeLoop() {
+  for (;;) {
+    Batch batch = to_decode_.PopBatch(1);
+    if (batch.empty()) return;
+    DecodedQuery decoded{.query = std::move(batch.front()), .pixels = {}};
+    const bool is_decoded = Decode(&decoded);
+    // Before the push, so that a lone image finds nothing to wait for.
+    decoding_.fetch_sub(1);
+    // Waits while too many pixels wait; the queue is closed only after this thread has ended.
+    if (is_decoded) to_embed_.Push(decoded, decoded.pixels.total() * decoded.pixels.elemSize());
+  }
+}
+
+// False when the query has been finished instead.
+bool Pipeline::Decode(DecodedQuery* decoded) const {
+  std::unique_ptr<Query>& query = decoded->query;
+  if (!IsWanted(query, "decoding")) return false;
+  try {
+    decoded->pixels =
+        DecodeQueryImage(query->image, query->crop, query->version->embedder->min_side_px(),
+                         options_.max_image_pixels);
+    return true;
+  } catch (...) {
+    Finish(std::move(query), StatusOf(std::current_exception(), "decoding"));
+    return false;
+  }
+}
+
+void Pipeline::EmbedLoop() {
+  for (;;) {
+    std::vector<DecodedQuery> batch =
+        to_embed_.PopBatch(options_.max_embed_batch, options_.max_queue_delay_us,
+                           [this] { return decoding_.load() > 0; });
+    if (batch.empty()) return;
+    std::erase_if(batch,
+                  [](DecodedQuery& decoded) { return !IsWanted(decoded.query, "embedding"); });
+    ForEachGroup(
+        std::span(batch),
+        [](const DecodedQuery& a, const DecodedQuery& b) {
+          return a.query->version->embedder == b.query->version->embedder;
+        },
+        [this](std::span<DecodedQuery> group) { Embed(group); });
+  }
+}
+
+void Pipeline::Embed(std::span<DecodedQuery> group) {
+  const Embedder& embedder = *group.front().query->version->embedder;
+  const auto dimension = static_cast<size_t>(embedder.dimension());
+  std::vector<cv::Mat> images;
+  for (const DecodedQuery& decoded : group) images.push_back(decoded.pixels);
+  std::vector<float> vectors(group.size() * dimension);
+  try {
+    embedder.Embed(images, vectors.data());
+    if (!std::ranges::all_of(vectors, [](float v) { return std::isfinite(v); })) {
+      Throw(absl::StatusCode::kInternal, "the model made a vector that is not finite");
+    }
+  } catch (...) {
+    if (group.size() > 1) {
+      for (DecodedQuery& decoded : group) Embed({&decoded, 1});
+      return;
+    }
+    Finish(std::move(group.front().query), StatusOf(std::current_exception(), "embedding"));
+    return;
+  }
+  for (size_t i = 0; i < group.size(); ++i) {
+    std::unique_ptr<Query>& query = group[i].query;
+    query->vector.assign(vectors.begin() + static_cast<int64_t>(i * dimension),
+                         vectors.begin() + static_cast<int64_t>((i + 1) * dimension));
+    to_search_.Push(query);  // closed only after this thread has ended
+  }
+}
+
+void Pipeline::SearchLoop() {
+  for (;;) {
+    Batch batch = to_search_.PopBatch(options_.max_search_batch);
+    if (batch.empty()) return;
+    std::erase_if(batch, [](std::unique_ptr<Query>& query) { return !IsWanted(query, "search"); });
+    ForEachGroup(
+        std::span(batch),
+        [](const std::unique_ptr<Query>& a, const std::unique_ptr<Query>& b) {
+          return SearchedAlike(*a, *b);
+        },
+        [](std::span<std::unique_ptr<Query>> group) { Search(group); });
+  }
+}
+
+}  // namespace fluke::serve

@@ -1,0 +1,95 @@
+// Queries go through bounded stages, each with its own threads: decode -> embed -> search; a vector
+// query enters at search. Whatever waits together is embedded and searched together.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/manifest.h"
+#include "serve/bounded_queue.h"
+#include "serve/served_version.h"
+
+namespace fluke::serve {
+
+using Neighbors = std::vector<Neighbor>;
+
+struct Query {
+  std::shared_ptr<const ServedVersion> version;
+  // An encoded photograph, which must outlive the query; empty: `vector` is the query. Needs a
+  // version with an embedder.
+  std::string_view image;
+  std::optional<Box> crop;  // of `image`
+  std::vector<float>
+      vector;  // version->info.dimension finite values; for an image filled on the way
+  SearchOptions options;
+  std::array<int64_t, 2> exclude_rows = {-1, -1};  // left out of the answer; -1: none
+
+  // Both are looked at before each stage: an expired or cancelled query costs nothing more.
+  std::chrono::system_clock::time_point deadline = std::chrono::system_clock::time_point::max();
+  std::function<bool()> cancelled = [] { return false; };
+  // Called exactly once, from a thread of the pipeline or from Submit; must neither block nor
+  // throw.
+  std::function<void(absl::StatusOr<Neighbors>)> done;
+};
+
+struct PipelineOptions {
+  int decode_workers = 2;
+  int64_t max_image_pixels = 50'000'000;
+  size_t max_waiting_images = 256;               // not decoded yet
+  uint64_t max_waiting_image_bytes = 256 << 20;  // their encoded bytes
+  uint64_t max_decoded_bytes =
+      1024 << 20;  // pixels that wait for the model; decoding waits when there are more
+  size_t max_embed_batch = 16;
+  std::chrono::microseconds max_queue_delay_us{
+      2000};  // a batch waits this long for images that are being decoded
+  size_t max_waiting_searches = 4096;
+  size_t max_search_batch = 64;
+};
+
+// Thread-safe.
+class Pipeline {
+ public:
+  explicit Pipeline(const PipelineOptions& options);
+  // Answers everything that was submitted, then returns.
+  ~Pipeline();
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
+
+  // Never blocks: when the first stage's queue is full, the query is answered RESOURCE_EXHAUSTED at
+  // once.
+  void Submit(std::unique_ptr<Query> query);
+
+ private:
+  using Batch = std::vector<std::unique_ptr<Query>>;
+  struct DecodedQuery {
+    std::unique_ptr<Query> query;
+    cv::Mat pixels;
+  };
+
+  void DecodeLoop();
+  void EmbedLoop();
+  void SearchLoop();
+  bool Decode(DecodedQuery* decoded) const;
+  void Embed(std::span<DecodedQuery> group);
+
+  const PipelineOptions options_;
+  std::atomic<int64_t> decoding_ = 0;  // image queries that have not reached the model's queue
+  BoundedQueue<std::unique_ptr<Query>> to_decode_;
+  BoundedQueue<DecodedQuery> to_embed_;
+  BoundedQueue<std::unique_ptr<Query>> to_search_;
+  std::vector<std::jthread> decoders_;
+  std::jthread embedder_;
+  std::jthread searcher_;
+};
+
+}  // namespace fluke::serve

@@ -1,0 +1,144 @@
+#include "serve/search_request.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "common/text.h"
+
+namespace fluke::serve {
+namespace {
+
+constexpr uint32_t kDefaultK = 20;
+// Far above what any index needs; keeps a request from making the index allocate without bound.
+constexpr uint32_t kMaxKnob = 65536;
+constexpr size_t kMaxIdBytesShown = 200;
+
+absl::Status UnknownItem(std::string_view field, std::string_view id) {
+  return absl::NotFoundError(StrCat("no item has the ", field, " '", id.substr(0, kMaxIdBytesShown),
+                                    id.size() > kMaxIdBytesShown ? "...'" : "'"));
+}
+
+absl::Status CheckVector(const v1::Vector& vector, const IndexInfo& info) {
+  if (vector.values_size() != info.dimension) {
+    return absl::InvalidArgumentError(StrCat("the query vector has ", vector.values_size(),
+                                             " values, the index has ", info.dimension,
+                                             " dimensions"));
+  }
+  double squared_length = 0;
+  for (int i = 0; i < vector.values_size(); ++i) {
+    const float value = vector.values(i);
+    if (!std::isfinite(value)) {
+      return absl::InvalidArgumentError(StrCat("query vector: value ", i, " is ", value));
+    }
+    squared_length += double{value} * value;
+  }
+  if (info.metric == "cosine" && squared_length == 0) {
+    return absl::InvalidArgumentError("the query vector is all zeros: it has no direction");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetOptions(const v1::SearchRequest& request, const IndexInfo& info, int32_t max_k,
+                        SearchOptions* options) {
+  const uint32_t k = request.k() == 0 ? kDefaultK : request.k();
+  if (k > static_cast<uint32_t>(max_k)) {
+    return absl::InvalidArgumentError(
+        StrCat("k is ", k, ", at most ", max_k, " neighbours are given"));
+  }
+  const v1::SearchKnobs& knobs = request.knobs();
+  if (knobs.nprobe() > kMaxKnob || knobs.ef_search() > kMaxKnob) {
+    return absl::InvalidArgumentError(StrCat("knobs: nprobe ", knobs.nprobe(), ", ef_search ",
+                                             knobs.ef_search(), "; at most ", kMaxKnob));
+  }
+  options->k = static_cast<int>(std::clamp<int64_t>(info.size, 1, k));
+  options->nprobe = static_cast<int>(knobs.nprobe());
+  options->ef_search = static_cast<int>(knobs.ef_search());
+  return absl::OkStatus();
+}
+
+absl::Status SetQuery(const v1::SearchRequest& request, const ServedVersion& version,
+                      Query* query) {
+  switch (request.query_case()) {
+    case v1::SearchRequest::kImage: {
+      if (version.embedder == nullptr) {
+        return absl::FailedPreconditionError(
+            "this server has no model: it takes vectors and item ids, no images");
+      }
+      if (request.image().empty()) return absl::InvalidArgumentError("the query image is empty");
+      query->image = request.image();
+      if (request.has_crop()) {
+        const v1::CropBox& crop = request.crop();
+        query->crop = Box{.x = crop.x(), .y = crop.y(), .w = crop.w(), .h = crop.h()};
+      }
+      return absl::OkStatus();
+    }
+    case v1::SearchRequest::kVector: {
+      const auto& values = request.vector().values();
+      query->vector.assign(values.begin(), values.end());
+      return CheckVector(request.vector(), version.info);
+    }
+    case v1::SearchRequest::kItemId: {
+      const std::optional<int64_t> row = version.index->FindItem(request.item_id());
+      if (!row.has_value()) return UnknownItem("item_id", request.item_id());
+      query->vector = version.index->vector(*row);
+      if (request.exclude_self()) query->exclude_rows[0] = *row;
+      return absl::OkStatus();
+    }
+    case v1::SearchRequest::QUERY_NOT_SET:
+      break;
+  }
+  return absl::InvalidArgumentError("no query: one of image, vector and item_id must be set");
+}
+
+// Fields that only one kind of query has: set with another, they are a mistake of the caller.
+absl::Status CheckFieldsFit(const v1::SearchRequest& request) {
+  if (request.has_crop() && !request.has_image()) {
+    return absl::InvalidArgumentError("crop goes with an image query only");
+  }
+  if (request.exclude_self() && !request.has_item_id()) {
+    return absl::InvalidArgumentError(
+        "exclude_self goes with item_id only; for an image or a vector give exclude_id");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Query>> QueryFromRequest(
+    const v1::SearchRequest& request, const std::shared_ptr<const ServedVersion>& version,
+    int32_t max_k) {
+  auto query = std::make_unique<Query>();
+  query->version = version;
+  if (absl::Status status = CheckFieldsFit(request); !status.ok()) return status;
+  if (absl::Status status = SetOptions(request, version->info, max_k, &query->options);
+      !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = SetQuery(request, *version, query.get()); !status.ok()) return status;
+  if (!request.exclude_id().empty()) {
+    const std::optional<int64_t> row = version->index->FindItem(request.exclude_id());
+    if (!row.has_value()) return UnknownItem("exclude_id", request.exclude_id());
+    auto& rows = query->exclude_rows;
+    if (rows[0] != *row) rows[rows[0] < 0 ? 0 : 1] = *row;
+  }
+  return query;
+}
+
+void FillResponse(const Neighbors& neighbors, const VectorIndex& index,
+                  v1::SearchResponse* response) {
+  response->mutable_hits()->Reserve(static_cast<int>(neighbors.size()));
+  for (const Neighbor& neighbor : neighbors) {
+    const Item& item = index.item(neighbor.row);
+    v1::Hit& hit = *response->add_hits();
+    hit.set_id(item.id);
+    hit.set_score(neighbor.score);
+    hit.set_identity(item.identity);
+    hit.set_path(item.path);
+    for (const auto& [key, value] : item.metadata) (*hit.mutable_metadata())[key] = value;
+  }
+}
+
+}  // namespace fluke::serve

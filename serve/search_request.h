@@ -1,0 +1,23 @@
+// The checks that every search request passes before it costs anything.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "fluke/v1/retrieval.pb.h"
+#include "serve/pipeline.h"
+
+namespace fluke::serve {
+
+// The query that `request` asks for, without `done`, `cancelled` and `deadline`. It views the
+// request's image, which must outlive it. Statuses: see Retrieval.Search in retrieval.proto.
+absl::StatusOr<std::unique_ptr<Query>> QueryFromRequest(
+    const v1::SearchRequest& request, const std::shared_ptr<const ServedVersion>& version,
+    int32_t max_k);
+
+// Neighbours -> hits with their items.
+void FillResponse(const Neighbors& neighbors, const VectorIndex& index,
+                  v1::SearchResponse* response);
+
+}  // namespace fluke::serve

@@ -1,0 +1,126 @@
+#include "serve/server.h"
+
+#include <algorithm>
+#include <mutex>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/server_builder_option.h>
+
+#include "absl/strings/match.h"
+#include "common/error.h"
+#include "common/text.h"
+#include "serve/pipeline.h"
+#include "serve/retrieval_service.h"
+
+namespace fluke::serve {
+namespace {
+
+// gRPC's reflection library puts its plugin into every ServerBuilder of the process; this chooses
+// for one builder.
+class ReflectionOption final : public grpc::ServerBuilderOption {
+ public:
+  explicit ReflectionOption(bool enabled) : enabled_(enabled) {}
+  void UpdateArguments(grpc::ChannelArguments* /*args*/) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    auto reflection = std::make_unique<grpc::reflection::ProtoServerReflectionPlugin>();
+    std::erase_if(*plugins, [&](const auto& p) { return p->name() == reflection->name(); });
+    if (enabled_) plugins->push_back(std::move(reflection));
+  }
+
+ private:
+  bool enabled_;
+};
+
+PipelineOptions PipelineOptionsOf(const v1::ServeConfig& config) {
+  PipelineOptions options;
+  const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  options.decode_workers = config.threads() > 0 ? config.threads() : cores;
+  options.max_image_pixels = config.max_image_pixels();
+  return options;
+}
+
+// A stopping gRPC server ends calls that reach it afterwards with CANCELLED. For this long clients
+// are told properly instead.
+constexpr std::chrono::milliseconds kRefusalPeriod(200);
+
+// "127.0.0.1:0" and the chosen port -> "127.0.0.1:43121"; other kinds of address ("unix:...") stay.
+std::string WithPort(const std::string& listen, int port) {
+  const size_t colon = listen.rfind(':');
+  if (absl::StartsWith(listen, "unix") || colon == std::string::npos) return listen;
+  return StrCat(listen.substr(0, colon + 1), port);
+}
+
+}  // namespace
+
+struct RetrievalServer::Parts {
+  Parts(std::shared_ptr<const ServedVersion> version, const v1::ServeConfig& config)
+      : pipeline(PipelineOptionsOf(config)),
+        service(std::move(version), RequestLimits{.max_k = config.max_k()}, &pipeline) {}
+
+  // In this order: the server's calls use the service, the service uses the pipeline.
+  Pipeline pipeline;
+  RetrievalService service;
+  std::unique_ptr<grpc::Server> server;
+  std::string address;
+  int port = 0;
+  std::once_flag stopped;
+};
+
+RetrievalServer::RetrievalServer(std::shared_ptr<const VectorIndex> index,
+                                 std::shared_ptr<const Embedder> embedder,
+                                 const v1::ServeConfig& config)
+    : parts_(std::make_unique<Parts>(MakeServedVersion(std::move(index), std::move(embedder)),
+                                     config)) {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::ServerBuilder builder;
+  builder.SetOption(std::make_unique<ReflectionOption>(config.reflection()));
+  builder.SetMaxReceiveMessageSize(config.max_request_mb() << 20);
+  // Two servers on one port would share its connections silently.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddListeningPort(config.listen(), grpc::InsecureServerCredentials(), &parts_->port);
+  builder.RegisterService(&parts_->service);
+  parts_->server = builder.BuildAndStart();
+  if (parts_->server == nullptr || parts_->port == 0) {
+    Throw(absl::StatusCode::kUnavailable, "cannot listen on '", config.listen(),
+          "': expected HOST:PORT with a port that is free and allowed");
+  }
+  parts_->address = WithPort(config.listen(), parts_->port);
+  grpc::HealthCheckServiceInterface& health = *parts_->server->GetHealthCheckService();
+  health.SetServingStatus(v1::Retrieval::service_full_name(), true);
+  health.SetServingStatus("", true);
+}
+
+RetrievalServer::~RetrievalServer() {
+  if (parts_->server != nullptr) Stop(std::chrono::milliseconds(0));
+}
+
+const std::string& RetrievalServer::address() const { return parts_->address; }
+
+int RetrievalServer::port() const { return parts_->port; }
+
+void RetrievalServer::Stop(std::chrono::milliseconds drain_timeout) {
+  using Clock = std::chrono::steady_clock;
+  std::call_once(parts_->stopped, [&] {
+    grpc::Server& server = *parts_->server;
+    server.GetHealthCheckService()->Shutdown();
+    parts_->service.RefuseSearches();
+    const Clock::time_point begin = Clock::now();
+    const auto is_draining = [&] {
+      const auto passed = Clock::now() - begin;
+      return passed < drain_timeout &&
+             (passed < kRefusalPeriod || parts_->service.searches_under_way() > 0);
+    };
+    while (is_draining()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    // Cancels what is left: searches that outlast the timeout, and streams that never end by
+    // themselves (a health watch, reflection).
+    server.Shutdown(std::chrono::system_clock::now());
+  });
+}
+
+}  // namespace fluke::serve
