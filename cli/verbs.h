@@ -1,5 +1,6 @@
-// The verbs of the command line, one short file each. A verb declares its options on its subcommand and sets a callback
-// that does the job: reads arguments, calls a room, prints results to stdout. Errors are thrown; main.cc maps them.
+// The verbs of the command line, one short file each. A verb declares its options on its subcommand
+// and sets a callback that does the job: reads arguments, calls a room, prints results to stdout.
+// Errors are thrown; main.cc maps them.
 #pragma once
 
 #include <string_view>

@@ -1,5 +1,5 @@
-// Counter-based randomness: every draw is a pure function of a key, so that results depend on the seed alone, never on the
-// number of workers or on where a run was resumed.
+// Counter-based randomness: every draw is a pure function of a key, so that results depend on the
+// seed alone, never on the number of workers or on where a run was resumed.
 #pragma once
 
 #include <cmath>
@@ -24,7 +24,8 @@ inline uint64_t RandomKey(std::initializer_list<uint64_t> parts) {
   return key;
 }
 
-// A small generator (SplitMix64) seeded by a key; the same everywhere, unlike the std:: distributions.
+// A small generator (SplitMix64) seeded by a key; the same everywhere, unlike the std::
+// distributions.
 class Random {
  public:
   explicit Random(uint64_t key) : state_(key) {}
@@ -33,7 +34,9 @@ class Random {
   double Uniform() { return static_cast<double>(Bits() >> 11) * 0x1.0p-53; }
   double Uniform(double low, double high) { return low + (high - low) * Uniform(); }
   // 0 <= result < n; n >= 1.
-  uint64_t Below(uint64_t n) { return static_cast<uint64_t>(static_cast<__uint128_t>(Bits()) * n >> 64); }
+  uint64_t Below(uint64_t n) {
+    return static_cast<uint64_t>(static_cast<__uint128_t>(Bits()) * n >> 64);
+  }
   bool Chance(double p) { return Uniform() < p; }
   // Standard normal (Box-Muller, one of the pair).
   double Normal() {
@@ -42,7 +45,8 @@ class Random {
   }
   template <typename Iterator>
   void Shuffle(Iterator first, Iterator last) {
-    for (auto n = last - first; n > 1; --n) std::swap(first[n - 1], first[Below(static_cast<uint64_t>(n))]);
+    for (auto n = last - first; n > 1; --n)
+      std::swap(first[n - 1], first[Below(static_cast<uint64_t>(n))]);
   }
 
  private:

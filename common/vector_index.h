@@ -1,7 +1,7 @@
 // The seam between serve/cli and index/: read side and write side apart.
 //
-// Vectors are row-major float32. Scores: larger is better; inner product or cosine similarity as they are, L2 as the
-// negative squared distance. Equal scores are ordered by item row.
+// Vectors are row-major float32. Scores: larger is better; inner product or cosine similarity as
+// they are, L2 as the negative squared distance. Equal scores are ordered by item row.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,8 @@ struct SearchOptions {
 };
 
 struct IndexInfo {
-  std::string factory;      // FAISS factory string, "Flat" for the exact scan
-  std::string metric;       // cosine, ip or l2
+  std::string factory;  // FAISS factory string, "Flat" for the exact scan
+  std::string metric;   // cosine, ip or l2
   int64_t dimension = 0;
   int64_t size = 0;         // searchable items
   std::string fingerprint;  // of the model that made the vectors; "" = unknown
@@ -42,11 +42,13 @@ class VectorIndex {
  public:
   virtual ~VectorIndex() = default;
   virtual IndexInfo Describe() const = 0;
-  // queries: n x dimension; `exclude_rows` (empty, or one a query, -1 = none) leaves a row out, e.g. the query itself.
-  // Result i holds min(k, size - excluded) neighbours, best first. Throws InvalidArgument for a wrong dimension, k < 1 or a value
-  // that is not finite. Cosine indexes normalise queries themselves.
-  virtual std::vector<std::vector<Neighbor>> Search(std::span<const float> queries, const SearchOptions& options,
-                                                    std::span<const int64_t> exclude_rows = {}) const = 0;
+  // queries: n x dimension; `exclude_rows` (empty, or one a query, -1 = none) leaves a row out,
+  // e.g. the query itself. Result i holds min(k, size - excluded) neighbours, best first. Throws
+  // InvalidArgument for a wrong dimension, k < 1 or a value that is not finite. Cosine indexes
+  // normalise queries themselves.
+  virtual std::vector<std::vector<Neighbor>> Search(
+      std::span<const float> queries, const SearchOptions& options,
+      std::span<const int64_t> exclude_rows = {}) const = 0;
   virtual const Item& item(int64_t row) const = 0;
   // Row of the item called `id`.
   virtual std::optional<int64_t> FindItem(std::string_view id) const = 0;
@@ -54,7 +56,8 @@ class VectorIndex {
   virtual std::vector<float> vector(int64_t row) const = 0;
 };
 
-// Changes an index folder. One writer at a time (the folder is locked); readers keep the version they opened.
+// Changes an index folder. One writer at a time (the folder is locked); readers keep the version
+// they opened.
 class IndexWriter {
  public:
   virtual ~IndexWriter() = default;

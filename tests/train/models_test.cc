@@ -149,10 +149,18 @@ TEST(Pooling, GemIsTheGeneralisedMean) {
   const at::Tensor map = torch::tensor({1.f, 2.f, 3.f, 4.f}).view({1, 1, 2, 2});
   for (const PoolingRow& row : Poolings()) {
     const at::Tensor y = row.make(3)->forward(map);
-    if (row.name == "avg") EXPECT_NEAR(y.item<double>(), 2.5, 1e-6);
-    if (row.name == "max") EXPECT_NEAR(y.item<double>(), 4, 1e-6);
-    if (row.name == "gem") EXPECT_NEAR(y.item<double>(), 2.924018, 1e-5);
-    if (row.name == "concat") EXPECT_TRUE(at::allclose(y, torch::tensor({{2.5f, 4.f}})));
+    if (row.name == "avg") {
+      EXPECT_NEAR(y.item<double>(), 2.5, 1e-6);
+    }
+    if (row.name == "max") {
+      EXPECT_NEAR(y.item<double>(), 4, 1e-6);
+    }
+    if (row.name == "gem") {
+      EXPECT_NEAR(y.item<double>(), 2.924018, 1e-5);
+    }
+    if (row.name == "concat") {
+      EXPECT_TRUE(at::allclose(y, torch::tensor({{2.5f, 4.f}})));
+    }
   }
 }
 

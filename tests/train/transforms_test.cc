@@ -162,9 +162,9 @@ std::vector<std::string> AllNames() {
 INSTANTIATE_TEST_SUITE_P(Table, EveryTransform,
                          testing::Combine(testing::ValuesIn(AllNames()),
                                           testing::Values(CV_8UC1, CV_8UC3)),
-                         [](const auto& info) {
-                           return std::get<0>(info.param) +
-                                  (std::get<1>(info.param) == CV_8UC1 ? "_gray" : "_rgb");
+                         [](const auto& test) {
+                           return std::get<0>(test.param) +
+                                  (std::get<1>(test.param) == CV_8UC1 ? "_gray" : "_rgb");
                          });
 
 TEST(Transforms, CoverTheWhaleRecipe) {

@@ -21,17 +21,15 @@ class Block : public nn::Module {
  public:
   Block(int64_t in, int64_t width, int64_t stride, bool bottleneck) : bottleneck_(bottleneck) {
     const int64_t out = bottleneck ? 4 * width : width;
+    conv1_ =
+        register_module("conv1", bottleneck ? Conv(in, width, 1, 1) : Conv(in, width, 3, stride));
+    bn1_ = register_module("bn1", nn::BatchNorm2d(width));
+    conv2_ = register_module("conv2", Conv(width, width, 3, bottleneck ? stride : 1));
+    bn2_ = register_module("bn2", nn::BatchNorm2d(width));
     if (bottleneck) {
-      conv1_ = register_module("conv1", Conv(in, width, 1, 1));
-      conv2_ = register_module("conv2", Conv(width, width, 3, stride));
       conv3_ = register_module("conv3", Conv(width, out, 1, 1));
       bn3_ = register_module("bn3", nn::BatchNorm2d(out));
-    } else {
-      conv1_ = register_module("conv1", Conv(in, width, 3, stride));
-      conv2_ = register_module("conv2", Conv(width, width, 3, 1));
     }
-    bn1_ = register_module("bn1", nn::BatchNorm2d(width));
-    bn2_ = register_module("bn2", nn::BatchNorm2d(width));
     if (stride != 1 || in != out) {
       downsample_ = register_module("downsample",
                                     nn::Sequential(Conv(in, out, 1, stride), nn::BatchNorm2d(out)));
