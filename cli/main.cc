@@ -6,6 +6,7 @@
 #include "cli/verbs.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/table.h"
 
 namespace fluke::cli {
 namespace {
@@ -55,12 +56,12 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", "fluke 0.1.0");
   for (const Verb& verb : kVerbs) {
-    if (verb.declare == nullptr) continue;
     CLI::App* sub = app.add_subcommand(std::string(verb.name), std::string(verb.help));
     sub->footer("Example:\n  " + std::string(verb.example));
     verb.declare(*sub);
   }
   try {
+    if (argc > 1 && argv[1][0] != '-') Find(kVerbs, "verb", argv[1]);  // suggests one for a typo
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::ParseError& error) {

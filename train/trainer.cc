@@ -12,6 +12,8 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "common/csv.h"
 #include "common/error.h"
 #include "common/files.h"
@@ -93,6 +95,17 @@ std::vector<std::string> MetricNames(const fluke::v1::Validation& config) {
   if (std::find(names.begin(), names.end(), config.best_by()) == names.end())
     names.push_back(config.best_by());
   return names;
+}
+
+// "dim: 8 there, dim: 16 here": the first line in which two configs differ.
+std::string FirstDifference(const std::string& there, const std::string& here) {
+  const std::vector<std::string> a = absl::StrSplit(there, '\n'), b = absl::StrSplit(here, '\n');
+  for (size_t i = 0; i < a.size() && i < b.size(); ++i) {
+    if (a[i] == b[i]) continue;
+    return StrCat(std::string(absl::StripAsciiWhitespace(a[i])), " there, ",
+                  std::string(absl::StripAsciiWhitespace(b[i])), " here");
+  }
+  return "one has more lines";
 }
 
 class Trainer {
@@ -216,8 +229,9 @@ void Trainer::Resume() {
   ProgressState state = ProgressState::FromJson(progress->second, origin);
   if (state.config_yaml != state_.config_yaml) {
     Throw(absl::StatusCode::kFailedPrecondition, origin,
-          ": the run was begun with another config than the one given (", run_.config().string(),
-          "); resume with the same one, or begin a new run");
+          ": the run was begun with another config (", run_.config(),
+          "): ", FirstDifference(state.config_yaml, state_.config_yaml),
+          "; resume with the same one, or begin a new run");
   }
   LoadWeights(*network_, checkpoint.tensors, kModelPrefix, origin);
   LoadWeights(*loss_, checkpoint.tensors, kLossPrefix, origin);

@@ -46,7 +46,7 @@ class BadInput(unittest.TestCase):
                             "resnet19", "resnet18")
 
     def test_an_unknown_verb_or_option_is_wrong_usage(self):
-        self.assert_refused(("serch",), 2, "subcommand", "--help")
+        self.assert_refused(("serch",), 2, "serch", "did you mean 'search'")
         self.assert_refused(("embed", "--modell", "x"), 2, "--model", "--help")
 
     def test_a_corrupt_photograph_stops_training_and_is_named(self):

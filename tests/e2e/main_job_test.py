@@ -128,7 +128,7 @@ class ServerStop(unittest.TestCase):
     def test_the_server_ends_with_zero_when_asked(self):
         with fluke.scratch_folder() as folder:
             folder = pathlib.Path(folder)
-            manifest = fluke.draw_flukes(folder / "flukes", identities=4, photos=3)
+            manifest = fluke.draw_flukes(folder / "flukes", identities=10, photos=4)
             fluke.run("train", fluke.write_config(folder / "a.yaml", manifest, epochs=1), "--run", folder / "a")
             fluke.run("embed", "--model", folder / "a", "--data", manifest, "--out", folder / "vectors")
             fluke.run("index", "build", "--embeddings", folder / "vectors", "--out", folder / "index")
