@@ -9,6 +9,7 @@
 #include "cli/verbs.h"
 #include "common/metrics.h"
 #include "common/table.h"
+#include "train/tables.h"
 
 namespace fluke::cli {
 namespace {
@@ -28,13 +29,17 @@ std::vector<NameAndHelp> Rows(const Table& table) {
 struct List {
   std::string_view name;
   std::string_view help;
-  std::vector<NameAndHelp> (*rows)();
+  std::vector<NameAndHelp> rows;
 };
 
-constexpr List kLists[] = {
-    {"metrics", "retrieval metrics: evaluate --metrics, validation in training",
-     [] { return Rows(RetrievalMetrics()); }},
-};
+std::vector<List> Lists() {
+  std::vector<List> lists;
+  for (const train::ChoiceTable& table : train::ChoiceTables()) {
+    lists.push_back({table.name, table.help, Rows(table.rows())});
+  }
+  lists.push_back({"metrics", "evaluate --metrics, validation.metrics", Rows(RetrievalMetrics())});
+  return lists;
+}
 
 void Print(const std::vector<NameAndHelp>& rows, bool json) {
   if (json) {
@@ -61,10 +66,11 @@ void DeclareList(CLI::App& verb) {
   };
   auto arguments = std::make_shared<Arguments>();
   verb.add_option("what", arguments->list,
-                  "one of: " + StrJoin(Names(kLists), ", ") + "; nothing: names the lists");
+                  "one of: " + StrJoin(Names(Lists()), ", ") + "; nothing: names the lists");
   verb.add_flag("--json", arguments->json, "one JSON document");
   verb.callback([arguments] {
-    Print(arguments->list.empty() ? Rows(kLists) : Find(kLists, "list", arguments->list).rows(),
+    const std::vector<List> lists = Lists();
+    Print(arguments->list.empty() ? Rows(lists) : Find(lists, "list", arguments->list).rows,
           arguments->json);
   });
 }
