@@ -5,7 +5,7 @@ import common
 
 def main():
     options = common.parser(__doc__)
-    options.add_argument("--identities", type=int, default=100)
+    options.add_argument("--identities", type=int, default=200)
     options.add_argument("--photos", type=int, default=8)
     options.add_argument("--seed", type=int, default=1)
     args = options.parse_args()
