@@ -23,7 +23,9 @@ def main():
     bench = common.Bench(args)
     flukes = bench.work / "flukes"
     bench.fluke("data", "synth", "--out", flukes, "--identities", 30, "--photos", 6)
-    sets = ["train.epochs=4", "train.checkpoint_every_steps=2", f"data.manifest={flukes / 'manifest.csv'}"]
+    # Held-out individuals, checked every epoch, so that there is a best checkpoint to compare.
+    sets = ["train.epochs=4", "train.checkpoint_every_steps=2", "data.val_fraction=0.2", "validation.every_epochs=1",
+            f"data.manifest={flukes / 'manifest.csv'}"]
     words = [str(bench.preset("demo_a")), *(w for s in sets for w in ("--set", s))]
     begin = time.perf_counter()
     bench.fluke("train", *words, "--run", bench.work / "whole")

@@ -17,16 +17,22 @@ const Case kCases[] = {{6, 8, 3, 1, 1, 4},  {6, 8, 3, 2, 1, 8}, {6, 8, 3, 2, 1, 
                        {5, 3, 3, 1, 0, 5},  {4, 4, 3, 1, 1, 8}, {4, 4, 3, 2, 1, 15},
                        {3, 4, 7, 2, 3, 32}, {4, 6, 1, 2, 0, 8}, {4, 6, 3, 1, 1, 1}};
 
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << c.in << "->" << c.out << " k" << c.kernel << " s" << c.stride << " " << c.side;
+}
+
+Conv2d RandomConv2d(const Case& c) {
+  Conv2d conv(c.in, c.out, c.kernel, c.stride, c.padding);
+  const at::NoGradGuard no_grad;
+  conv->weight.normal_();
+  return conv;
+}
+
 TEST(Conv2d, EqualsTorchsConvolutionInValueAndGradients) {
   torch::manual_seed(1);
   for (const Case& c : kCases) {
-    SCOPED_TRACE(testing::Message()
-                 << c.in << "->" << c.out << " k" << c.kernel << " s" << c.stride << " " << c.side);
-    Conv2d conv(c.in, c.out, c.kernel, c.stride, c.padding);
-    {
-      const at::NoGradGuard no_grad;
-      conv->weight.normal_();
-    }
+    SCOPED_TRACE(testing::PrintToString(c));
+    Conv2d conv = RandomConv2d(c);
     MakeChannelsLast(*conv);
     at::Tensor x = torch::randn({3, c.in, c.side, c.side})
                        .contiguous(at::MemoryFormat::ChannelsLast)
@@ -48,13 +54,8 @@ TEST(Conv2d, EqualsTorchsConvolutionInValueAndGradients) {
 TEST(Conv2d, IsWithinBf16RoundingOfFloat32InsideAutocast) {
   torch::manual_seed(2);
   for (const Case& c : kCases) {
-    SCOPED_TRACE(testing::Message()
-                 << c.in << "->" << c.out << " k" << c.kernel << " s" << c.stride << " " << c.side);
-    Conv2d conv(c.in, c.out, c.kernel, c.stride, c.padding);
-    {
-      const at::NoGradGuard no_grad;
-      conv->weight.normal_();
-    }
+    SCOPED_TRACE(testing::PrintToString(c));
+    Conv2d conv = RandomConv2d(c);
     at::Tensor x = torch::randn({3, c.in, c.side, c.side}).requires_grad_();
     at::Tensor x2 = x.detach().clone().requires_grad_();
     at::Tensor w2 = conv->weight.detach().clone().requires_grad_();

@@ -24,26 +24,23 @@ Live LiveTensors(const Optimizer::Group& group) {
   return live;
 }
 
-// Kingma & Ba 2014; weight decay is added to the gradient (L2), as torch.optim.Adam does.
+using FusedAdam = void (*)(at::TensorList, at::TensorList, at::TensorList, at::TensorList,
+                           at::TensorList, at::TensorList, double, double, double, double, double,
+                           bool, bool, const std::optional<at::Tensor>&,
+                           const std::optional<at::Tensor>&);
+
+// Kingma & Ba 2014. at::_fused_adam_ adds the weight decay to the gradient (L2), as
+// torch.optim.Adam does; at::_fused_adamw_ shrinks the weights themselves (Loshchilov & Hutter
+// 2017).
+template <FusedAdam fused>
 void AdamStep(Optimizer& optimizer, size_t group, double lr) {
   Live live = LiveTensors(optimizer.group(group));
   if (live.params.empty()) return;
   const auto& config = optimizer.config();
   at::_foreach_add_(live.steps, 1);
-  at::_fused_adam_(live.params, live.grads, live.momentum, live.second_moment, {}, live.steps, lr,
-                   config.beta1(), config.beta2(), config.weight_decay(), config.eps(),
-                   /*amsgrad=*/false, /*maximize=*/false);
-}
-
-// Loshchilov & Hutter 2017: decay of the weights themselves.
-void AdamWStep(Optimizer& optimizer, size_t group, double lr) {
-  Live live = LiveTensors(optimizer.group(group));
-  if (live.params.empty()) return;
-  const auto& config = optimizer.config();
-  at::_foreach_add_(live.steps, 1);
-  at::_fused_adamw_(live.params, live.grads, live.momentum, live.second_moment, {}, live.steps, lr,
-                    config.beta1(), config.beta2(), config.weight_decay(), config.eps(),
-                    /*amsgrad=*/false, /*maximize=*/false);
+  fused(live.params, live.grads, live.momentum, live.second_moment, {}, live.steps, lr,
+        config.beta1(), config.beta2(), config.weight_decay(), config.eps(),
+        /*amsgrad=*/false, /*maximize=*/false, {}, {});
 }
 
 void SgdStep(Optimizer& optimizer, size_t group, double lr) {
@@ -59,8 +56,9 @@ void SgdStep(Optimizer& optimizer, size_t group, double lr) {
 }
 
 constexpr OptimizerRow kOptimizers[] = {
-    {"adam", AdamStep, true, "Adam with L2 weight decay (Kingma & Ba 2014)"},
-    {"adamw", AdamWStep, true, "Adam with decoupled weight decay (Loshchilov & Hutter 2017)"},
+    {"adam", AdamStep<at::_fused_adam_>, true, "Adam with L2 weight decay (Kingma & Ba 2014)"},
+    {"adamw", AdamStep<at::_fused_adamw_>, true,
+     "Adam with decoupled weight decay (Loshchilov & Hutter 2017)"},
     {"sgd", SgdStep, false, "SGD with Nesterov momentum"},
 };
 

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""The README's two commands in a debootstrapped Debian root, nothing installed or cached: ./deploy/demo, ./deploy/test in the same
+clone, ./deploy/demo again; seconds of each. Wants root, debootstrap and 15 GB of disk; the network is the one of this machine.
+
+The root keeps what it has afterwards if --root names it; an existing one is used as it is.
+"""
+import argparse
+import contextlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+
+import common
+
+STEPS = {"demo_first": "./deploy/demo", "test": "./deploy/test", "demo_again": "./deploy/demo"}
+# What a network may need to be reached at all: proxies, certificates, package registries.
+NETWORK = re.compile(r"(?i)^(https?|no)_proxy$|^PIP_|^SSL_CERT_FILE$|^FLUKE_DEBIAN_MIRROR$")
+
+
+def parse():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--release", choices=["bookworm", "trixie"], default="bookworm")
+    options.add_argument("--mirror", default="http://deb.debian.org/debian")
+    options.add_argument("--root", help="folder of the root; default: a temporary one, removed in the end")
+    options.add_argument("--copy", action="append", default=[], metavar="FILE",
+                         help="a file of this machine that the root needs at the same place, such as certificates")
+    return options.parse_args()
+
+
+def make_root(root, args):
+    """A minimal Debian with git, which every clone needs."""
+    if not (root / "etc/debian_version").exists():
+        subprocess.run(["debootstrap", "--variant=minbase", "--include=ca-certificates,git", args.release, str(root), args.mirror],
+                       check=True, stdout=subprocess.DEVNULL)
+    for name in ("/etc/resolv.conf", "/etc/hosts", *args.copy):
+        target = root / name.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(pathlib.Path(name).read_bytes())
+    shutil.rmtree(root / "root/fluke", ignore_errors=True)
+    subprocess.run(["git", "clone", "--quiet", str(common.ROOT), str(root / "root/fluke")], check=True)
+
+
+@contextlib.contextmanager
+def mounted(root, *names):
+    """This machine's /proc and /dev inside the root."""
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            subprocess.run(["mount", "--bind", name, str(root / name.lstrip("/"))], check=True)
+            stack.callback(subprocess.run, ["umount", str(root / name.lstrip("/"))], check=True)
+        yield
+
+
+def run_in(root, command):
+    """Seconds that a command took in the clone, as root with an empty environment; its last lines of output."""
+    environment = {"HOME": "/root", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8",
+                   **{name: value for name, value in os.environ.items() if NETWORK.match(name)}}
+    begin = time.perf_counter()
+    process = subprocess.run(["chroot", str(root), "/bin/bash", "-c", f"cd /root/fluke && {command} 2>&1 | tee /dev/stderr; exit ${{PIPESTATUS[0]}}"],
+                             env=environment, stdout=subprocess.PIPE, text=True)
+    lines = process.stdout.strip().splitlines()
+    return {"seconds": round(time.perf_counter() - begin), "exit": process.returncode, "last_line": lines[-1] if lines else ""}
+
+
+def main():
+    args = parse()
+    root = pathlib.Path(args.root or tempfile.mkdtemp(prefix="fluke-root-")).resolve()
+    make_root(root, args)
+    with mounted(root, "/proc", "/dev"):
+        figures = {name: run_in(root, command) for name, command in STEPS.items()}
+    if not args.root:
+        shutil.rmtree(root)
+    common.emit("fresh_machine", debian=args.release, **figures)
+
+
+main()
