@@ -18,7 +18,7 @@ import common
 
 STEPS = {"demo_first": "./deploy/demo", "test": "./deploy/test", "demo_again": "./deploy/demo"}
 # What a network may need to be reached at all: proxies, certificates, package registries.
-NETWORK = re.compile(r"(?i)^(https?|no)_proxy$|^PIP_|^SSL_CERT_FILE$|^FLUKE_DEBIAN_MIRROR$")
+NETWORK = re.compile(r"(?i)^(https?|no)_proxy$|^PIP_(CERT|INDEX_URL|EXTRA_INDEX_URL)$|^SSL_CERT_FILE$|^FLUKE_DEBIAN_MIRROR$")
 
 
 def parse():
