@@ -9,6 +9,7 @@
 #include "common/embed_manifest.h"
 #include "common/embeddings.h"
 #include "common/error.h"
+#include "common/files.h"
 #include "common/manifest.h"
 #include "train/embedder.h"
 
@@ -54,8 +55,8 @@ void RunEmbed(const EmbedArguments& arguments) {
   std::vector<BadRow> bad;
   const Manifest manifest = ReadPhotos(arguments, &bad);
   const auto embedder = train::OpenEmbedder(arguments.models, arguments.embedder);
-  std::filesystem::create_directories(arguments.out);
-  NpyWriter vectors(std::filesystem::path(arguments.out) / "embeddings.npy", embedder->dimension());
+  AtomicFolder out(arguments.out);  // vectors never stand beside the items of an earlier run
+  NpyWriter vectors(out.path() / "embeddings.npy", embedder->dimension());
   std::vector<Item> items;
   const std::vector<BadRow> unreadable =
       EmbedManifest(*embedder, manifest, arguments.manifest,
@@ -64,8 +65,9 @@ void RunEmbed(const EmbedArguments& arguments) {
                       for (const ManifestItem* photo : photos) items.push_back(ItemOf(*photo));
                     });
   vectors.Commit();
-  WriteEmbeddingsInfo(arguments.out, items, embedder->dimension(), embedder->fingerprint(),
+  WriteEmbeddingsInfo(out.path(), items, embedder->dimension(), embedder->fingerprint(),
                       arguments.models, arguments.data);
+  out.Commit();
   bad.insert(bad.end(), unreadable.begin(), unreadable.end());
   for (const BadRow& row : bad)
     spdlog::warn("left out {} (line {}): {}", row.path, row.line, row.reason);

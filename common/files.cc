@@ -1,6 +1,7 @@
 #include "common/files.h"
 
 #include <fcntl.h>
+#include <stdio.h>  // renameat2
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -83,6 +84,31 @@ void WriteAll(int fd, const void* data, size_t bytes, uint64_t offset,
     p += written;
     bytes -= static_cast<size_t>(written);
     offset += static_cast<uint64_t>(written);
+  }
+}
+
+// Each gets the other's name.
+void SwapFolders(const std::filesystem::path& folder, const std::filesystem::path& target) {
+  if (renameat2(AT_FDCWD, folder.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) == 0) return;
+  const std::filesystem::path aside = TemporaryName(target);
+  // Some network file systems know no exchange: there is a moment without a target.
+  if (errno == EINVAL && rename(target.c_str(), aside.c_str()) == 0 &&
+      rename(folder.c_str(), target.c_str()) == 0 && rename(aside.c_str(), folder.c_str()) == 0) {
+    return;
+  }
+  ThrowErrno(errno, "cannot put a finished folder in the place of", target);
+}
+
+// Moves what `to` has no namesake of.
+void MoveStrangers(const std::filesystem::path& from, const std::filesystem::path& to) {
+  std::vector<std::filesystem::path> strangers;
+  for (const auto& entry : std::filesystem::directory_iterator(from)) {
+    if (!exists(symlink_status(to / entry.path().filename()))) strangers.push_back(entry.path());
+  }
+  for (const std::filesystem::path& stranger : strangers) {
+    if (rename(stranger.c_str(), (to / stranger.filename()).c_str()) != 0) {
+      ThrowErrno(errno, "cannot move to its new folder", stranger);
+    }
   }
 }
 
@@ -186,6 +212,43 @@ void AtomicFile::Commit() {
   }
   temporary_.clear();
   SyncDirectory(FolderOf(path_));
+}
+
+AtomicFolder::AtomicFolder(const std::filesystem::path& target)
+    : target_((std::filesystem::weakly_canonical(target) / "").lexically_normal().parent_path()) {
+  std::error_code error;
+  if (std::filesystem::exists(target_, error) && !std::filesystem::is_directory(target_, error)) {
+    InvalidArgument(target.string(), ": is a file, expected the name of a folder");
+  }
+  std::filesystem::create_directories(FolderOf(target_), error);
+  if (error) ThrowErrno(error.value(), "cannot create", FolderOf(target_));
+  do {
+    temporary_ = TemporaryName(target_);
+    error = {};
+  } while (!std::filesystem::create_directory(temporary_, error) && !error);
+  if (error) ThrowErrno(error.value(), "cannot create", temporary_);
+}
+
+AtomicFolder::~AtomicFolder() {
+  std::error_code ignored;
+  if (!temporary_.empty()) std::filesystem::remove_all(temporary_, ignored);
+}
+
+void AtomicFolder::Commit() {
+  if (temporary_.empty()) {
+    Throw(absl::StatusCode::kFailedPrecondition, target_.string(), ": committed already");
+  }
+  SyncTree(temporary_);
+  if (rename(temporary_.c_str(), target_.c_str()) == 0) {  // there was none, or an empty one
+    temporary_.clear();
+  } else {
+    SwapFolders(temporary_, target_);
+    // The old folder has the temporary name now, and is not removed before its strangers are safe.
+    const std::filesystem::path old = std::exchange(temporary_, {});
+    MoveStrangers(old, target_);
+    temporary_ = old;
+  }
+  SyncDirectory(FolderOf(target_));
 }
 
 void SyncDirectory(const std::filesystem::path& folder) {

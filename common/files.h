@@ -42,6 +42,25 @@ class AtomicFile {
   uint64_t size_ = 0;
 };
 
+// A folder whose files appear all at once: write them below path(), then Commit() puts the folder
+// in the place of `target` in one step. Files of the old folder whose names are not among the new
+// ones are kept. Destroyed before Commit(), `target` is as it was. Not thread-safe; the caller owns
+// it.
+class AtomicFolder {
+ public:
+  explicit AtomicFolder(const std::filesystem::path& target);
+  ~AtomicFolder();
+  AtomicFolder(const AtomicFolder&) = delete;
+  AtomicFolder& operator=(const AtomicFolder&) = delete;
+
+  const std::filesystem::path& path() const { return temporary_; }
+  void Commit();
+
+ private:
+  std::filesystem::path target_;
+  std::filesystem::path temporary_;
+};
+
 // Makes the directory entries of `folder` durable (after a rename or create in it).
 void SyncDirectory(const std::filesystem::path& folder);
 

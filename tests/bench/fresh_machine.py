@@ -11,11 +11,13 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 
 import common
 
+# In this order; each finds what the one before has left.
 STEPS = {"demo_first": "./deploy/demo", "test": "./deploy/test", "demo_again": "./deploy/demo"}
 # What a network may need to be reached at all: proxies, certificates, package registries.
 NETWORK = re.compile(r"(?i)^(https?|no)_proxy$|^PIP_(CERT|INDEX_URL|EXTRA_INDEX_URL)$|^SSL_CERT_FILE$|^FLUKE_DEBIAN_MIRROR$")
@@ -26,6 +28,7 @@ def parse():
     options.add_argument("--release", choices=["bookworm", "trixie"], default="bookworm")
     options.add_argument("--mirror", default="http://deb.debian.org/debian")
     options.add_argument("--root", help="folder of the root; default: a temporary one, removed in the end")
+    options.add_argument("--steps", default=",".join(STEPS), help="which, by comma")
     options.add_argument("--copy", action="append", default=[], metavar="FILE",
                          help="a file of this machine that the root needs at the same place, such as certificates")
     return options.parse_args()
@@ -50,19 +53,21 @@ def mounted(root, *names):
     with contextlib.ExitStack() as stack:
         for name in names:
             subprocess.run(["mount", "--bind", name, str(root / name.lstrip("/"))], check=True)
-            stack.callback(subprocess.run, ["umount", str(root / name.lstrip("/"))], check=True)
+            stack.callback(subprocess.run, ["umount", "--lazy", str(root / name.lstrip("/"))], check=True)
         yield
 
 
 def run_in(root, command):
-    """Seconds that a command took in the clone, as root with an empty environment; its last lines of output."""
+    """Seconds that a command took in the clone, as root with an empty environment; its last line of output."""
     environment = {"HOME": "/root", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8",
                    **{name: value for name, value in os.environ.items() if NETWORK.match(name)}}
     begin = time.perf_counter()
-    process = subprocess.run(["chroot", str(root), "/bin/bash", "-c", f"cd /root/fluke && {command} 2>&1 | tee /dev/stderr; exit ${{PIPESTATUS[0]}}"],
-                             env=environment, stdout=subprocess.PIPE, text=True)
-    lines = process.stdout.strip().splitlines()
-    return {"seconds": round(time.perf_counter() - begin), "exit": process.returncode, "last_line": lines[-1] if lines else ""}
+    process = subprocess.Popen(["chroot", str(root), "/bin/bash", "-c", f"cd /root/fluke && exec {command}"], env=environment,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    line = ""
+    for line in process.stdout:
+        print(line, end="", file=sys.stderr, flush=True)
+    return {"seconds": round(time.perf_counter() - begin), "exit": process.wait(), "last_line": line.strip()}
 
 
 def main():
@@ -70,7 +75,7 @@ def main():
     root = pathlib.Path(args.root or tempfile.mkdtemp(prefix="fluke-root-")).resolve()
     make_root(root, args)
     with mounted(root, "/proc", "/dev"):
-        figures = {name: run_in(root, command) for name, command in STEPS.items()}
+        figures = {name: run_in(root, command) for name, command in STEPS.items() if name in args.steps.split(",")}
     if not args.root:
         shutil.rmtree(root)
     common.emit("fresh_machine", debian=args.release, **figures)

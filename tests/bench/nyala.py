@@ -2,16 +2,26 @@
 """Nyala's unseen individuals: leave-one-out recall@1 and MAP@5 of two models trained from scratch on the other 80 %, and of both
 together, beside the untrained networks and the peer (../shared/peers/train_pml.py, 6 epochs).
 
-Nothing of the unseen 20 % is looked at in training: the presets have no validation and keep the last weights.
+Nothing of the unseen 20 % is looked at in training: the presets have no validation and keep the last weights. --ablate also trains
+the first model with one thing at a time as it is not in the preset.
 """
 import common
 
 MODELS = ("nyala_resnet18", "nyala_densenet121")
+ABLATIONS = {
+    "6 epochs": ["train.epochs=6", "schedule.warmup_epochs=1"],
+    "scale 64, margin .5": ["loss.arcface.scale=64", "loss.arcface.margin_rad=0.5"],
+    "flips alone": ["augment={horizontal_flip: 0.5}"],
+    "no dropout": ["model.dropout=0"],
+    "no average of the weights": ["train.ema_decay=0"],
+    "shuffled batches": ["train.sampler=shuffle"],
+}
 
 
 def main():
     options = common.parser(__doc__)
     options.add_argument("--epochs", type=int, help="instead of the presets' own")
+    options.add_argument("--ablate", action="store_true")
     args = options.parse_args()
     bench = common.Bench(args)
     manifest = bench.data / "nyala" / "nyala_split.csv"
@@ -27,6 +37,10 @@ def main():
         figures[model] = {"untrained": untrained, "trained": trained, "wall_s": summary["wall_s"],
                           "images_per_s": round(summary["images_per_s"], 1)}
     figures["both"] = bench.leave_one_out(bench.embed(MODELS, manifest, "both", "--split", "test"))
+    for name, sets in ABLATIONS.items() if args.ablate else ():
+        bench.train(MODELS[0], "ablated", manifest, *sets)
+        embeddings = bench.embed(["ablated"], manifest, "ablated_embeddings", "--split", "test")
+        figures.setdefault("ablations", {})[name] = bench.leave_one_out(embeddings)
     peer = bench.peer("train_pml.py", "--epochs", 6, "--bf16", "--channels-last")
     if peer:
         figures["peer"] = {"untrained": peer["untrained"], "trained": peer["trained"]}

@@ -142,6 +142,55 @@ TEST(AtomicFile, OnARealFullDiskToo) {
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
+TEST(AtomicFolder, AppearsOnlyWhenCommitted) {
+  const Scratch scratch;
+  {
+    AtomicFolder folder(scratch / "deep" / "a/");
+    WriteFileAtomically(folder.path() / "x", "new");
+    EXPECT_FALSE(std::filesystem::exists(scratch / "deep" / "a"));
+    folder.Commit();
+    EXPECT_THROW(folder.Commit(), Error);
+  }
+  EXPECT_EQ(ReadFile(scratch / "deep" / "a" / "x"), "new");
+  EXPECT_THAT(Names(scratch / "deep"), ElementsAre("a"));
+}
+
+TEST(AtomicFolder, DroppedBeforeCommitLeavesTheOldFolderAndNothingElse) {
+  const Scratch scratch;
+  std::filesystem::create_directory(scratch / "a");
+  WriteFileAtomically(scratch / "a" / "x", "old");
+  {
+    AtomicFolder folder(scratch / "a");
+    WriteFileAtomically(folder.path() / "x", "new");
+  }
+  EXPECT_EQ(ReadFile(scratch / "a" / "x"), "old");
+  EXPECT_THAT(Names(scratch / ""), ElementsAre("a"));
+}
+
+TEST(AtomicFolder, ReplacesItsFilesTogetherAndKeepsStrangers) {
+  const Scratch scratch;
+  std::filesystem::create_directory(scratch / "a");
+  WriteFileAtomically(scratch / "a" / "x", "old");
+  WriteFileAtomically(scratch / "a" / "notes.txt", "the user's");
+  {
+    AtomicFolder folder(scratch / "a");
+    WriteFileAtomically(folder.path() / "x", "new");
+    WriteFileAtomically(folder.path() / "y", "new");
+    folder.Commit();
+  }
+  EXPECT_EQ(ReadFile(scratch / "a" / "x"), "new");
+  EXPECT_EQ(ReadFile(scratch / "a" / "notes.txt"), "the user's");
+  EXPECT_THAT(Names(scratch / "a"), ElementsAre("notes.txt", "x", "y"));
+  EXPECT_THAT(Names(scratch / ""), ElementsAre("a"));
+}
+
+TEST(AtomicFolder, RefusesAFileInItsPlace) {
+  const Scratch scratch;
+  WriteFileAtomically(scratch / "a", "a file");
+  EXPECT_THROW(AtomicFolder(scratch / "a"), Error);
+  EXPECT_EQ(ReadFile(scratch / "a"), "a file");
+}
+
 TEST(ReadFile, ReadsWholeFilesOfAnySizeAndPipes) {
   const Scratch scratch;
   for (size_t size :

@@ -100,6 +100,22 @@ TEST(Backbones, AgreeWithTorchvision) {
   }
 }
 
+TEST(Backbones, ASmallStemKeepsSmallPicturesLarge) {
+  const at::NoGradGuard no_grad;
+  // ResNet-18 for CIFAR has 11,173,962 parameters (github.com/kuangliu/pytorch-cifar), 5,130 of
+  // them in its classifier.
+  const auto wide = MakeResnet18({.small_stem = true});
+  int64_t parameters = 0;
+  for (const at::Tensor& p : wide->parameters()) parameters += p.numel();
+  EXPECT_EQ(parameters, 11173962 - 5130);
+
+  const auto narrow = MakeResnet50({.in_channels = 1, .width = 4, .small_stem = true});
+  EXPECT_EQ(narrow->features(), 4 * 8 * 4);
+  narrow->eval();
+  EXPECT_EQ(narrow->forward(torch::randn({2, 1, 28, 28})).sizes(),
+            (std::vector<int64_t>{2, 128, 4, 4}));
+}
+
 TEST(Backbones, UseTorchvisionsParameterNames) {
   const auto has = [](std::string_view backbone, const std::string& name) {
     for (const BackboneRow& row : Backbones()) {

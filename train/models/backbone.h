@@ -21,7 +21,8 @@ class Backbone : public torch::nn::Module {
 
 struct BackboneOptions {
   int64_t in_channels = 3;
-  int64_t width = 64;  // conv4 only: channels of each layer
+  int64_t width = 64;       // channels of conv4's layers and of a resnet's first stage
+  bool small_stem = false;  // resnets: for pictures of about 32 pixels
 };
 
 struct BackboneRow {

@@ -9,7 +9,9 @@ namespace fluke::train {
 EmbeddingNetwork::EmbeddingNetwork(const fluke::v1::Model& config, int64_t in_channels)
     : dim_(config.dim()) {
   backbone_ = Find(Backbones(), "backbone", config.backbone())
-                  .make({.in_channels = in_channels, .width = config.width()});
+                  .make({.in_channels = in_channels,
+                         .width = config.width(),
+                         .small_stem = config.small_stem()});
   pool_ = Find(Poolings(), "pooling", config.pooling()).make(config.gem_p());
   // The backbone's parts are registered here one by one, so that their names carry no prefix.
   for (const auto& child : backbone_->named_children()) register_module(child.key(), child.value());

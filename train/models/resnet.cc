@@ -53,12 +53,13 @@ class Block : public nn::Module {
 class Resnet : public Backbone {
  public:
   Resnet(const BackboneOptions& options, std::array<int, 4> depths, bool bottleneck)
-      : features_(bottleneck ? 2048 : 512) {
-    conv1_ = register_module("conv1", Conv(options.in_channels, 64, 7, 2));
-    bn1_ = register_module("bn1", nn::BatchNorm2d(64));
-    int64_t in = 64;
+      : small_stem_(options.small_stem) {
+    int64_t in = options.width;
+    conv1_ = register_module("conv1", small_stem_ ? Conv(options.in_channels, in, 3, 1)
+                                                  : Conv(options.in_channels, in, 7, 2));
+    bn1_ = register_module("bn1", nn::BatchNorm2d(in));
     for (int stage = 0; stage < 4; ++stage) {
-      const int64_t width = int64_t{64} << stage;
+      const int64_t width = options.width << stage;
       for (int block = 0; block < depths[stage]; ++block) {
         const int64_t stride = stage > 0 && block == 0 ? 2 : 1;
         layers_[stage]->push_back(std::make_shared<Block>(in, width, stride, bottleneck));
@@ -66,10 +67,12 @@ class Resnet : public Backbone {
       }
       register_module("layer" + std::to_string(stage + 1), layers_[stage]);
     }
+    features_ = in;
   }
 
   at::Tensor forward(at::Tensor x) override {
-    x = at::max_pool2d(bn1_(conv1_(x)).relu_(), {3, 3}, {2, 2}, {1, 1});
+    x = bn1_(conv1_(x)).relu_();
+    if (!small_stem_) x = at::max_pool2d(x, {3, 3}, {2, 2}, {1, 1});
     for (auto& layer : layers_) {
       for (const auto& block : *layer) x = block->as<Block>()->forward(x);
     }
@@ -79,7 +82,8 @@ class Resnet : public Backbone {
   int64_t features() const override { return features_; }
 
  private:
-  int64_t features_;
+  bool small_stem_;
+  int64_t features_ = 0;
   Conv2d conv1_{nullptr};
   nn::BatchNorm2d bn1_{nullptr};
   std::array<nn::ModuleList, 4> layers_;
