@@ -91,7 +91,8 @@ class BytesReader : public faiss::IOReader {
   }
   size_t operator()(void* out, size_t size, size_t items) override {
     const size_t whole = size == 0 ? 0 : std::min(items, left_.size() / size);
-    std::memcpy(out, left_.data(), whole * size);
+    // FAISS asks for nothing into a null pointer where a list is empty.
+    if (whole > 0) std::memcpy(out, left_.data(), whole * size);
     left_.remove_prefix(whole * size);
     return whole;
   }

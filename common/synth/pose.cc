@@ -172,8 +172,10 @@ void FillTriangle(const Skin& skin, const Lamp& lamp, const Vertex& a, const Ver
       const float u = wa * a.u + wb * b.u + wc * c.u, v = wa * a.v + wb * b.v + wc * c.v;
       const cv::Vec4f sample = SampleSkin(skin, u, v);
       if (sample[3] <= .02f) continue;
-      const auto& relief =
-          skin.relief.at<cv::Vec<int8_t, 2>>(static_cast<int>(v), static_cast<int>(u));
+      // u and v may lie a rounding error outside the skin.
+      const auto& relief = skin.relief.at<cv::Vec<int8_t, 2>>(
+          std::clamp(static_cast<int>(v), 0, skin.relief.rows - 1),
+          std::clamp(static_cast<int>(u), 0, skin.relief.cols - 1));
       const cv::Vec3f normal =
           Unit(a.normal * wa + b.normal * wb + c.normal * wc +
                cv::Vec3f(static_cast<float>(relief[0]), static_cast<float>(relief[1]), 0) / 127);
