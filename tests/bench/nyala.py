@@ -7,14 +7,16 @@ the first model with one thing at a time as it is not in the preset.
 """
 import common
 
-MODELS = ("nyala_resnet18", "nyala_densenet121")
+MODELS = ("nyala_resnet18", "nyala_conv4")
 ABLATIONS = {
     "6 epochs": ["train.epochs=6", "schedule.warmup_epochs=1"],
     "scale 64, margin .5": ["loss.arcface.scale=64", "loss.arcface.margin_rad=0.5"],
-    "flips alone": ["augment={horizontal_flip: 0.5}"],
-    "no dropout": ["model.dropout=0"],
-    "no average of the weights": ["train.ema_decay=0"],
     "shuffled batches": ["train.sampler=shuffle"],
+    "flips alone": ["augment={horizontal_flip: 0.5}"],
+    "colours changed too": [
+        "augment=[{name: horizontal_flip, p: 0.5}, {name: random_resized_crop, p: 0.9, scale: [0.5, 1], ratio: [0.8, 1.25]},"
+        " {name: affine, p: 0.7, rotate: [-15, 15], shear: [-8, 8]}, {name: coarse_dropout, p: 0.5, num_holes_range: [1, 4]},"
+        " {name: brightness_contrast, p: 0.6, brightness_limit: 0.3, contrast_limit: 0.3}, {name: hue_saturation_value, p: 0.5}]"],
 }
 
 
@@ -37,6 +39,8 @@ def main():
         figures[model] = {"untrained": untrained, "trained": trained, "wall_s": summary["wall_s"],
                           "images_per_s": round(summary["images_per_s"], 1)}
     figures["both"] = bench.leave_one_out(bench.embed(MODELS, manifest, "both", "--split", "test"))
+    figures["both_untrained"] = bench.leave_one_out(
+        bench.embed([f"{model}_untrained" for model in MODELS], manifest, "both_untrained", "--split", "test"))
     for name, sets in ABLATIONS.items() if args.ablate else ():
         bench.train(MODELS[0], "ablated", manifest, *sets)
         embeddings = bench.embed(["ablated"], manifest, "ablated_embeddings", "--split", "test")
