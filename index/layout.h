@@ -1,16 +1,18 @@
 // The plan of an index folder. Every file name is made here.
 //
 //   INDEX/
-//     CURRENT                 "000003 1a2b3c4d\n": the live snapshot and the CRC-32C of its six
-//     digits LOCK                    flock()ed by the one writer; readers never take it snapshots/
+//     CURRENT            "000003 1a2b3c4d\n": the live snapshot, the CRC-32C of its six digits
+//     LOCK               flock()ed by the one writer; readers never take it
+//     snapshots/
 //       000003/
-//         manifest.json       what this snapshot is, size and CRC-32C of each other file
-//         (snapshot_manifest.h) vectors.npy         float32, size x dimension; row i is item i;
-//         unit rows where the metric is cosine items.csv           id, identity, path, metadata;
-//         row i is item i index.faiss         the FAISS index of those rows; absent for the factory
-//         "Flat" and when there are no items
-//       .building-XXXXXX/     a snapshot under way; left over only by a crash, never read, removed
-//       by the next writer
+//         manifest.json  what this snapshot is, size and CRC-32C of each other file
+//                        (snapshot_manifest.h)
+//         vectors.npy    float32, size x dimension; row i is item i; unit rows for cosine
+//         items.csv      id, identity, path, metadata; row i is item i
+//         index.faiss    the FAISS index of those rows; none for "Flat" and without items
+//         codes.bin      for "Flat": 8-bit codes of the rows (row_codes.h), where they pay
+//       .building-XXXXXX/  a snapshot under way; left over only by a crash, never read, removed by
+//                        the next writer
 //
 // A snapshot is written under its temporary name, fsync'ed, renamed, read back, and only then does
 // CURRENT change (itself a rename): before that nobody sees it, after that it is never changed.
@@ -32,6 +34,7 @@ inline constexpr char kManifestFile[] = "manifest.json";
 inline constexpr char kVectorsFile[] = "vectors.npy";
 inline constexpr char kItemsFile[] = "items.csv";
 inline constexpr char kFaissFile[] = "index.faiss";
+inline constexpr char kCodesFile[] = "codes.bin";
 inline constexpr int kSnapshotsKept = 3;
 
 inline std::filesystem::path CurrentFile(const std::filesystem::path& index) {

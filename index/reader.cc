@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/error.h"
+#include "index/bounded_scan.h"
 #include "index/exact_scan.h"
 #include "index/score_kernels.h"
 #include "index/snapshot.h"
@@ -42,6 +43,10 @@ class SnapshotIndex : public VectorIndex {
     }
     const int64_t k = std::min<int64_t>(options.k, manifest_.size);
     const int64_t asked = (k + (exclude_rows.empty() ? 0 : 1)) * manifest_.search.refine_factor;
+    if (snapshot_->codes != nullptr) {
+      return ScanByBounds(*snapshot_->codes, BestCodeKernel(), manifest_.similarity, normalised,
+                          snapshot_->vectors.values(), manifest_.dimension, k, exclude_rows);
+    }
     if (snapshot_->candidates == nullptr || asked >= manifest_.size) {
       return ScanExactly(manifest_.similarity, normalised, snapshot_->vectors.values(),
                          manifest_.dimension, k, exclude_rows);

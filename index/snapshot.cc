@@ -20,7 +20,8 @@ constexpr int kAttempts = 3;  // at opening while writers commit
 // A file that this version does not know may change what the others mean (deletions).
 void CheckFileNames(const SnapshotManifest& manifest, const fs::path& path) {
   for (const auto& [name, record] : manifest.files) {
-    if (name != layout::kVectorsFile && name != layout::kItemsFile && name != layout::kFaissFile) {
+    if (name != layout::kVectorsFile && name != layout::kItemsFile && name != layout::kFaissFile &&
+        name != layout::kCodesFile) {
       Throw(absl::StatusCode::kFailedPrecondition, path, ": unknown file '", name,
             "': written by a newer fluke?");
     }
@@ -66,6 +67,15 @@ std::unique_ptr<ApproximateIndex> OpenCandidates(const fs::path& folder,
   CheckBytes(file.text(), manifest.files.at(layout::kFaissFile), path);
   return std::make_unique<ApproximateIndex>(file.text(), manifest.dimension, manifest.size,
                                             manifest.search, path.string());
+}
+
+std::unique_ptr<const RowCodes> OpenCodes(const fs::path& folder,
+                                          const SnapshotManifest& manifest) {
+  if (!manifest.files.contains(layout::kCodesFile)) return nullptr;
+  CheckFile(folder, manifest, layout::kCodesFile);
+  const fs::path path = folder / layout::kCodesFile;
+  return std::make_unique<RowCodes>(MappedFile(path), manifest.similarity, manifest.size,
+                                    manifest.dimension, path.string());
 }
 
 // The first of `numbers` that is good.
@@ -115,6 +125,7 @@ std::unique_ptr<const Snapshot> OpenSnapshot(const fs::path& index, int64_t numb
   auto vectors = OpenVectors(folder, manifest);
   auto items = OpenItems(folder, manifest);
   auto candidates = OpenCandidates(folder, manifest);
+  auto codes = OpenCodes(folder, manifest);
   absl::flat_hash_map<std::string, int64_t> row_of_id;
   row_of_id.reserve(items.size());
   for (size_t row = 0; row < items.size(); ++row) {
@@ -127,7 +138,8 @@ std::unique_ptr<const Snapshot> OpenSnapshot(const fs::path& index, int64_t numb
                                                    .vectors = std::move(vectors),
                                                    .items = std::move(items),
                                                    .row_of_id = std::move(row_of_id),
-                                                   .candidates = std::move(candidates)});
+                                                   .candidates = std::move(candidates),
+                                                   .codes = std::move(codes)});
 }
 
 std::unique_ptr<const Snapshot> OpenLiveSnapshot(const fs::path& index) {

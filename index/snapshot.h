@@ -12,6 +12,7 @@
 #include "common/item.h"
 #include "common/npy.h"
 #include "index/approximate_index.h"
+#include "index/row_codes.h"
 #include "index/snapshot_manifest.h"
 
 namespace fluke {
@@ -24,6 +25,7 @@ struct Snapshot {
   std::vector<Item> items;  // size
   absl::flat_hash_map<std::string, int64_t> row_of_id;
   std::unique_ptr<ApproximateIndex> candidates;  // null: search exactly
+  std::unique_ptr<const RowCodes> codes;         // null: there are none
 
   uint64_t bytes() const;  // on disk, manifest left out
 };

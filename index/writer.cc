@@ -13,6 +13,7 @@
 #include "index/changes.h"
 #include "index/folder_lock.h"
 #include "index/layout.h"
+#include "index/row_codes.h"
 #include "index/similarity.h"
 #include "index/snapshot.h"
 
@@ -153,6 +154,11 @@ class SnapshotWriter : public IndexWriter {
     manifest.trained_size = 0;
     manifest.search = {};
     const FactoryParts factory = ParseFactory(manifest.factory);
+    if (factory.exact() && manifest.size > 0) {
+      const MappedNpy vectors(building / layout::kVectorsFile);
+      WriteRowCodes(building / layout::kCodesFile, manifest.similarity, vectors.values(),
+                    manifest.dimension);
+    }
     if (!factory.exact() && manifest.size > 0) {
       const MappedNpy vectors(building / layout::kVectorsFile);
       std::unique_ptr<ApproximateIndex> index = GrowBase(vectors.values(), manifest.size);
