@@ -24,6 +24,7 @@ struct IndexArguments {
   std::string embeddings;
   std::string factory = "Flat";
   std::string metric = "cosine";
+  double target_recall = 0;
   std::vector<std::string> ids;
   std::string ids_file;
   bool replace = false;
@@ -57,7 +58,8 @@ void Build(const IndexArguments& arguments) {
   const IndexOptions options = {.factory = arguments.factory,
                                 .metric = arguments.metric,
                                 .dimension = embeddings.vectors.cols,
-                                .fingerprint = embeddings.fingerprint};
+                                .fingerprint = embeddings.fingerprint,
+                                .target_recall = arguments.target_recall};
   const auto writer = arguments.replace ? ReplaceIndex(arguments.index, options)
                                         : CreateIndex(arguments.index, options);
   writer->Add(embeddings.items, embeddings.vectors.values);
@@ -139,15 +141,22 @@ void DeclareBuild(CLI::App& index, const std::shared_ptr<IndexArguments>& argume
   verb->add_option("--embeddings", arguments->embeddings, "Folder that `fluke embed` wrote")
       ->required();
   verb->add_option("--out", arguments->index, "Index folder to make")->required();
-  verb->add_option("--factory", arguments->factory,
-                   "FAISS factory string: Flat (exact), IVF256,Flat, HNSW32, IVF64,PQ16x4fs,RFlat")
+  verb->add_option(
+          "--factory", arguments->factory,
+          "Flat (exact), IVF,Codes (fast) or any FAISS factory string: IVF256,Flat, HNSW32, "
+          "IVF64,PQ16x4fs,RFlat")
       ->capture_default_str();
   verb->add_option("--metric", arguments->metric, "cosine, ip (inner product) or l2")
       ->capture_default_str();
+  verb->add_option(
+          "--target-recall", arguments->target_recall,
+          "Approximate indexes: the share of the true neighbours to find; search parameters are "
+          "tuned for it (IVF,Codes: .95 unless told otherwise)")
+      ->check(CLI::Range(0.0, 1.0));
   verb->add_flag("--replace", arguments->replace, "Put it in the place of an index that is there");
   verb->add_flag("--json", arguments->json, "Print one JSON document");
   verb->footer(
-      "Example:\n  fluke index build --embeddings gallery --out gallery.index --factory HNSW32");
+      "Example:\n  fluke index build --embeddings gallery --out gallery.index --factory IVF,Codes");
   verb->callback([arguments] { BuildOrSayHowToReplace(*arguments); });
 }
 

@@ -193,20 +193,9 @@ class Plan {
 
 }  // namespace
 
-FactoryParts ParseFactory(std::string_view factory) {
-  const size_t comma = factory.rfind(",R");
-  if (comma != std::string_view::npos) {
-    const std::string_view last = factory.substr(comma + 1);
-    if (last == "RFlat" || (last.starts_with("Refine(") && last.ends_with(")"))) {
-      return {.base = std::string(factory.substr(0, comma)), .refined = true};
-    }
-  }
-  return {.base = std::string(factory)};
-}
-
 void CheckFactory(std::string_view factory, int64_t dimension, Similarity similarity) {
   const FactoryParts parts = ParseFactory(factory);
-  if (!parts.exact()) MakeIndex(parts.base, dimension, similarity);
+  if (!parts.exact() && !parts.codes) MakeIndex(parts.base, dimension, similarity);
 }
 
 ApproximateIndex::ApproximateIndex(std::string_view factory, Similarity similarity,
@@ -287,6 +276,11 @@ SearchDefaults ApproximateIndex::SuggestDefaults(bool refined) const {
   }
   if (refined) defaults.refine_factor = kDefaultRefineFactor;
   return defaults;
+}
+
+int ApproximateIndex::MostProbes() const {
+  const auto* ivf = dynamic_cast<const faiss::IndexIVF*>(&Core(*index_));
+  return ivf == nullptr ? 0 : static_cast<int>(ivf->nlist);
 }
 
 void ApproximateIndex::CheckParameters(int nprobe, int ef_search) const {

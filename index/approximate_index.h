@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 
+#include "index/factory.h"
 #include "index/similarity.h"
 #include "index/snapshot_manifest.h"
 
@@ -23,17 +24,8 @@ struct Index;
 
 namespace fluke {
 
-// A factory string taken apart: "IVF64,PQ16x4fs,RFlat" = {"IVF64,PQ16x4fs", refined}. Refinement
-// reads the snapshot's vectors, so that they are not kept a second time as FAISS's IndexRefine
-// would.
-struct FactoryParts {
-  std::string base;
-  bool refined = false;
-  bool exact() const { return base == "Flat"; }
-};
-FactoryParts ParseFactory(std::string_view factory);
-
-// Throws InvalidArgument with FAISS's reason when there is no such index of this dimension.
+// Throws InvalidArgument, with FAISS's reason where it has one, when there is no such index of this
+// dimension.
 void CheckFactory(std::string_view factory, int64_t dimension, Similarity similarity);
 
 // Rows are numbered in the order in which they are added. Const methods are thread-safe.
@@ -58,6 +50,9 @@ class ApproximateIndex {
   int64_t size() const;
   // What suits an index of this kind and size.
   SearchDefaults SuggestDefaults(bool refined) const;
+
+  // IVF: all lists; other kinds: 0.
+  int MostProbes() const;
 
   // Throws InvalidArgument for a parameter that this kind of index does not have.
   void CheckParameters(int nprobe, int ef_search) const;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <numeric>
 
+#include "index/code_hits.h"
 #include "index/exact_scan.h"
 #include "index/parallel_loop.h"
 #include "index/score_kernels.h"
@@ -18,6 +19,12 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr int64_t kQueriesPerPass = 256;        // bounds the memory for dots and candidates
 constexpr int64_t kCandidateBytes = 256 << 20;  // for all queries of a pass
 constexpr double kParallelFrom = 4e6;  // code products below which threads cost more than they gain
+
+constexpr int kAhead = 8;  // vectors fetched before they are scored
+// A plain scan is quicker than scoring this part of the rows one by one: of many queries, of few.
+constexpr int64_t kPlainFrom = 12, kPlainFromAlone = 3;
+constexpr size_t kFewQueries = 64;
+constexpr int64_t kScanned = -1;  // instead of a number of rows: to be scanned plainly
 
 // Queries whose squares stay far inside float32's range; others are scanned plainly.
 constexpr double kMinNorm = 1e-12, kMaxNorm = 1e12;
@@ -81,76 +88,6 @@ double RoundingSlack(bool l2, double query_norm, double row_norm, int64_t dimens
   return steps * size;
 }
 
-// Rows of a chunk whose upper bound reaches `threshold`, by their number in the chunk; their bounds
-// without the slack in `upper` and `middle`.
-struct Hits {
-  alignas(64) float middle[kCodeChunkRows];
-  alignas(64) float upper[kCodeChunkRows];
-  int32_t rows[kCodeChunkRows];
-  int64_t count = 0;
-};
-
-template <bool kL2>
-__attribute__((always_inline)) inline void FindHits(const CodeChunk& chunk, const QueryCodes& query,
-                                                    const int32_t* dots, int64_t count,
-                                                    float threshold, Hits& hits) {
-  const int32_t shift = 128 * query.code_sum;
-  const float scale = query.scale, head = query.head_norm, tail = query.tail_norm;
-  hits.count = 0;
-  for (int64_t block = 0; block < count; block += kCodeBlockRows) {
-    int reaches = 0;
-    for (int64_t r = block; r < block + kCodeBlockRows; ++r) {
-      float middle = scale * chunk.scales[r] * static_cast<float>(dots[r] - shift);
-      if (kL2) middle += chunk.offsets[r];
-      const float upper = middle + head * chunk.code_errors[r] + tail * chunk.tails[r];
-      hits.middle[r] = middle;
-      hits.upper[r] = upper;
-      reaches |= upper >= threshold ? 1 : 0;
-    }
-    if (reaches == 0) continue;
-    for (int64_t r = block; r < std::min(block + kCodeBlockRows, count); ++r) {
-      if (hits.upper[r] >= threshold) hits.rows[hits.count++] = static_cast<int32_t>(r);
-    }
-  }
-}
-
-using FindHitsFunction = void (*)(const CodeChunk&, const QueryCodes&, const int32_t*, int64_t,
-                                  float, Hits&);
-
-template <bool kL2>
-void FindHitsPlainly(const CodeChunk& chunk, const QueryCodes& query, const int32_t* dots,
-                     int64_t count, float threshold, Hits& hits) {
-  FindHits<kL2>(chunk, query, dots, count, threshold, hits);
-}
-
-#if defined(__x86_64__)
-template <bool kL2>
-__attribute__((target("avx2,fma"))) void FindHitsAvx2(const CodeChunk& chunk,
-                                                      const QueryCodes& query, const int32_t* dots,
-                                                      int64_t count, float threshold, Hits& hits) {
-  FindHits<kL2>(chunk, query, dots, count, threshold, hits);
-}
-
-template <bool kL2>
-__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,prefer-vector-width=512"))) void
-FindHitsAvx512(const CodeChunk& chunk, const QueryCodes& query, const int32_t* dots, int64_t count,
-               float threshold, Hits& hits) {
-  FindHits<kL2>(chunk, query, dots, count, threshold, hits);
-}
-#endif
-
-template <bool kL2>
-FindHitsFunction BestFindHits() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
-    return FindHitsAvx512<kL2>;
-  }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return FindHitsAvx2<kL2>;
-#endif
-  return FindHitsPlainly<kL2>;
-}
-
 // At most kQueriesPerPass queries, all of them ordinary.
 class Pass {
  public:
@@ -161,7 +98,7 @@ class Pass {
         kernel_(kernel),
         similarity_(similarity),
         l2_(similarity == Similarity::kL2),
-        find_hits_(l2_ ? BestFindHits<true>() : BestFindHits<false>()),
+        find_hits_(BestFindHits(l2_)),
         queries_(queries),
         rows_(rows),
         dimension_(dimension),
@@ -176,13 +113,13 @@ class Pass {
     const int64_t threads =
         work < kParallelFrom ? 1 : std::min<int64_t>(omp_get_max_threads(), codes.chunks());
     const int64_t room = kCandidateBytes / static_cast<int64_t>(sizeof(Candidate)) / n / threads;
-    const int64_t limit = std::max(4 * k + 1024, std::min(room, codes.rows() / 8));
+    const int64_t limit = std::max(4 * k + 1024, std::min(room, codes.rows()));
     // Buffers are there before the threads start.
     found_.resize(static_cast<size_t>(threads));
     for (Share& share : found_) {
       for (int64_t q = 0; q < n; ++q) share.candidates.emplace_back(k, limit);
       share.dots.resize(static_cast<size_t>(n * kCodeChunkRows));
-      share.hits = std::make_unique<Hits>();
+      share.hits = std::make_unique<CodeHits>();
     }
   }
 
@@ -192,43 +129,52 @@ class Pass {
     });
   }
 
-  // The best k of a query. scored: how many rows were scored from their vectors.
-  std::vector<Neighbor> Result(int64_t q, int64_t& scored_rows) const {
-    const std::span<const float> query =
-        queries_.subspan(static_cast<size_t>(q * dimension_), static_cast<size_t>(dimension_));
-    const bool gave_up = std::any_of(found_.begin(), found_.end(), [&](const Share& share) {
-      return share.candidates[static_cast<size_t>(q)].gave_up();
-    });
-    if (gave_up) {
-      scored_rows = codes_.rows();
-      return ScanExactly(similarity_, query, rows_, dimension_, k_,
-                         exclude_rows_.empty() ? exclude_rows_
-                                               : exclude_rows_.subspan(static_cast<size_t>(q), 1))
-          .front();
+  // The best k of a query, and to how many rows scored from their vectors; false where those are so
+  // many that a plain scan is quicker.
+  bool Result(int64_t q, std::vector<Neighbor>& best, int64_t& scored_rows) const {
+    for (const Share& share : found_) {
+      if (share.candidates[static_cast<size_t>(q)].gave_up()) return false;
     }
-    const std::vector<Candidate> candidates = BestFirst(q);
+    std::vector<Candidate> candidates = Remaining(q);
+    const int64_t plain_from = encoded_.size() < kFewQueries ? kPlainFromAlone : kPlainFrom;
+    if (static_cast<int64_t>(candidates.size()) > std::max(4 * k_, codes_.rows() / plain_from)) {
+      return false;
+    }
+    const float* query = queries_.data() + q * dimension_;
     const ScoreFunction score = BestScoreKernel().of(similarity_);
     const double constant = encoded_[static_cast<size_t>(q)].constant;
-    std::vector<Neighbor> best;  // a heap, the worst on top
-    for (const Candidate& candidate : candidates) {
-      const auto full = static_cast<int64_t>(best.size()) == k_;
-      // Upper bounds here hold their slack; the sum in double precision adds none.
-      if (full && candidate.upper + constant < best.front().score) break;
-      Neighbor scored{.row = candidate.row};
-      score(query.data(), 1, rows_.data() + candidate.row * dimension_, 1, dimension_,
-            &scored.score);
-      ++scored_rows;
-      if (full) {
-        if (!Better(scored, best.front())) continue;
-        std::pop_heap(best.begin(), best.end(), Better);
-        best.back() = scored;
-      } else {
-        best.push_back(scored);
+    best.clear();  // a heap, the worst on top
+    // By falling upper bound, some at a time so that their vectors are on the way.
+    std::make_heap(candidates.begin(), candidates.end(), Lower);
+    for (auto end = candidates.end(); end != candidates.begin();) {
+      auto next = end;
+      for (int i = 0; i < kAhead && next != candidates.begin(); ++i) {
+        std::pop_heap(candidates.begin(), next, Lower);
+        Fetch((--next)->row);
       }
-      std::push_heap(best.begin(), best.end(), Better);
+      while (end != next) {
+        const Candidate& candidate = *--end;
+        const bool full = static_cast<int64_t>(best.size()) == k_;
+        // Upper bounds here hold their slack; the sum in double precision adds none.
+        if (full && candidate.upper + constant < best.front().score) {
+          next = end = candidates.begin();
+          break;
+        }
+        Neighbor scored{.row = candidate.row};
+        score(query, 1, rows_.data() + candidate.row * dimension_, 1, dimension_, &scored.score);
+        ++scored_rows;
+        if (full) {
+          if (!Better(scored, best.front())) continue;
+          std::pop_heap(best.begin(), best.end(), Better);
+          best.back() = scored;
+        } else {
+          best.push_back(scored);
+        }
+        std::push_heap(best.begin(), best.end(), Better);
+      }
     }
     std::sort_heap(best.begin(), best.end(), Better);
-    return best;
+    return true;
   }
 
  private:
@@ -236,13 +182,13 @@ class Pass {
   struct Share {
     std::vector<Candidates> candidates;  // one a query
     std::vector<int32_t> dots;           // queries x chunk
-    std::unique_ptr<Hits> hits;
+    std::unique_ptr<CodeHits> hits;
   };
 
   void ScanChunk(int64_t number, Share& share) const {
     const CodeChunk chunk = codes_.chunk(number);
     const int64_t first = number * kCodeChunkRows;
-    const int64_t count = std::min(kCodeChunkRows, codes_.rows() - first);
+    const int64_t count = std::min(kCodeChunkRows, codes_.positions() - first);
     const int64_t blocks = (count + kCodeBlockRows - 1) / kCodeBlockRows;
     const auto n = static_cast<int64_t>(encoded_.size());
     kernel_.dots(chunk.codes, blocks, codes_.groups(), query_codes_.data(), n, share.dots.data());
@@ -253,22 +199,31 @@ class Pass {
       const auto slack =
           static_cast<float>(1.0001 * (RoundingSlack(l2_, query.norm, chunk.norm, dimension_) +
                                        static_cast<double>(query.code_error) * chunk.code_norm));
-      Hits& hits = *share.hits;
-      find_hits_(chunk, query, share.dots.data() + q * blocks * kCodeBlockRows, count,
+      CodeHits& hits = *share.hits;
+      find_hits_(chunk, query, share.dots.data() + q * blocks * kCodeBlockRows, 0, count,
                  candidates.threshold() - slack, hits);
-      const int64_t excluded =
-          exclude_rows_.empty() ? -1 : exclude_rows_[static_cast<size_t>(q)] - first;
+      const int64_t excluded = exclude_rows_.empty() ? -1 : exclude_rows_[static_cast<size_t>(q)];
       for (int64_t i = 0; i < hits.count; ++i) {
-        const int32_t r = hits.rows[i];
-        if (r == excluded) continue;
-        const float upper = hits.upper[r] + slack;
-        candidates.Offer(first + r, 2 * hits.middle[r] - upper, upper);
+        const int32_t p = hits.positions[i];
+        const int64_t row = codes_.row_at(first + p);
+        if (row < 0 || row == excluded) continue;
+        const float upper = hits.upper[p] + slack;
+        candidates.Offer(row, 2 * hits.middle[p] - upper, upper);
       }
     }
   }
 
-  // Those of all threads that can be among the best k, by falling upper bound.
-  std::vector<Candidate> BestFirst(int64_t q) const {
+  void Fetch(int64_t row) const {
+    const auto* line = reinterpret_cast<const char*>(rows_.data() + row * dimension_);
+    for (int64_t i = 0; i < 4 * dimension_; i += 64) __builtin_prefetch(line + i);
+  }
+
+  static bool Lower(const Candidate& a, const Candidate& b) {
+    return a.upper != b.upper ? a.upper < b.upper : a.row > b.row;
+  }
+
+  // Those of all threads that can be among the best k.
+  std::vector<Candidate> Remaining(int64_t q) const {
     std::vector<float> lower_bounds;
     for (const Share& share : found_) {
       const auto& found = share.candidates[static_cast<size_t>(q)].lower_bounds();
@@ -286,9 +241,6 @@ class Pass {
         if (candidate.upper >= threshold) candidates.push_back(candidate);
       }
     }
-    std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
-      return a.upper != b.upper ? a.upper > b.upper : a.row < b.row;
-    });
     return candidates;
   }
 
@@ -310,6 +262,29 @@ bool IsOrdinary(std::span<const float> query) {
   for (const float value : query) squares += static_cast<double>(value) * value;
   const double norm = std::sqrt(squares);
   return norm == 0 || (norm >= kMinNorm && norm <= kMaxNorm);
+}
+
+// Together, since a plain scan of many queries costs little more than one of a few.
+void ScanTheRest(Similarity similarity, std::span<const float> queries, std::span<const float> rows,
+                 int64_t dimension, int64_t k, std::span<const int64_t> exclude_rows,
+                 std::vector<int64_t>& scored, std::vector<std::vector<Neighbor>>& results) {
+  std::vector<size_t> rest;
+  std::vector<float> rest_queries;
+  std::vector<int64_t> rest_exclude;
+  for (size_t q = 0; q < scored.size(); ++q) {
+    if (scored[q] != kScanned) continue;
+    rest.push_back(q);
+    const auto query =
+        queries.subspan(q * static_cast<size_t>(dimension), static_cast<size_t>(dimension));
+    rest_queries.insert(rest_queries.end(), query.begin(), query.end());
+    if (!exclude_rows.empty()) rest_exclude.push_back(exclude_rows[q]);
+  }
+  if (rest.empty()) return;
+  auto found = ScanExactly(similarity, rest_queries, rows, dimension, k, rest_exclude);
+  for (size_t i = 0; i < rest.size(); ++i) {
+    results[rest[i]] = std::move(found[i]);
+    scored[rest[i]] = static_cast<int64_t>(rows.size()) / dimension;
+  }
 }
 
 }  // namespace
@@ -343,9 +318,10 @@ std::vector<std::vector<Neighbor>> ScanByBounds(const RowCodes& codes, const Cod
     pass.Scan();
     ParallelLoop(count, omp_get_max_threads(), [&](int64_t q, int) {
       const auto i = static_cast<size_t>(begin + q);
-      results[i] = pass.Result(q, scored[i]);
+      if (!pass.Result(q, results[i], scored[i])) scored[i] = kScanned;
     });
   }
+  ScanTheRest(similarity, queries, rows, dimension, k, exclude_rows, scored, results);
   if (rescored != nullptr) *rescored += std::accumulate(scored.begin(), scored.end(), int64_t{0});
   return results;
 }

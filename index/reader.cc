@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "index/bounded_scan.h"
 #include "index/exact_scan.h"
+#include "index/list_scan.h"
 #include "index/score_kernels.h"
 #include "index/snapshot.h"
 
@@ -43,6 +44,13 @@ class SnapshotIndex : public VectorIndex {
     }
     const int64_t k = std::min<int64_t>(options.k, manifest_.size);
     const int64_t asked = (k + (exclude_rows.empty() ? 0 : 1)) * manifest_.search.refine_factor;
+    if (snapshot_->searches_lists() && k * manifest_.search.refine_factor < manifest_.size) {
+      const int nprobe = options.nprobe > 0 ? options.nprobe : manifest_.search.nprobe;
+      return ScanLists(*snapshot_->codes, BestCodeKernel(), manifest_.similarity, normalised,
+                       snapshot_->vectors.values(), manifest_.dimension,
+                       {.k = k, .nprobe = nprobe, .refine = manifest_.search.refine_factor},
+                       exclude_rows);
+    }
     if (snapshot_->codes != nullptr) {
       return ScanByBounds(*snapshot_->codes, BestCodeKernel(), manifest_.similarity, normalised,
                           snapshot_->vectors.values(), manifest_.dimension, k, exclude_rows);
@@ -95,7 +103,10 @@ class SnapshotIndex : public VectorIndex {
     for (const int64_t row : exclude_rows) {
       if (row != -1) Checked(row);
     }
-    if (snapshot_->candidates != nullptr) {
+    if (snapshot_->searches_lists()) {
+      if (options.nprobe < 0) InvalidArgument("nprobe ", options.nprobe, ": expected 0 or more");
+      if (options.ef_search != 0) InvalidArgument("ef_search is a parameter of HNSW indexes only");
+    } else if (snapshot_->candidates != nullptr) {
       snapshot_->candidates->CheckParameters(options.nprobe, options.ef_search);
     } else if (manifest_.size > 0 && (options.nprobe != 0 || options.ef_search != 0)) {
       InvalidArgument("the index is exact ('", manifest_.factory,

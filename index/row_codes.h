@@ -1,31 +1,32 @@
-// An 8-bit companion of an exact index's vectors, from which the exact search rules out nearly all
-// rows without reading them (bounded_scan.h).
+// An 8-bit companion of an index's vectors, from which a search rules out nearly all rows without
+// reading them: exactly (bounded_scan.h) or, where the rows are grouped in lists, approximately
+// (list_scan.h).
 //
 // With the mean m of the rows and `head` directions P of their largest variance (orthonormal rows),
 // a row x is kept as y = P (x - m) ~ s c: a scale s and whole numbers c from -127 to 127. For any
 // query q and a = P (q - m) (for inner products a = P q), the part of the score that is not s (a .
 // c) is bounded by norms that are kept beside the codes:
 //   |a . (y - s c)| <= |a| code_error,   |q_t . x_t| <= |q_t| tail   (Cauchy-Schwarz),
-// where q_t and x_t are what P leaves over. Everything here is computed in double precision and
-// rounded upwards, so that the bounds hold for the rows as they are, whatever they are.
+// where q_t and x_t are what P leaves over. Norms are computed in double precision and rounded
+// upwards, so that the bounds hold for the rows as they are, whatever they are.
+//
+// Codes stand in positions: a position holds the row of the same number or, with lists, those of a
+// list stand together, filled up to whole blocks (code_kernels.h).
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "common/files.h"
 #include "index/code_kernels.h"
+#include "index/row_codes_format.h"
 #include "index/similarity.h"
 
 namespace fluke {
 
-inline constexpr int64_t kCodeChunkRows = 1024;
-
-// 1,024 rows, or what is left of them: rows beyond the last have scale 0.
+// kCodeChunkRows positions, or what is left of them: beyond the last one, scales are 0.
 struct CodeChunk {
   float norm = 0;       // at least the length of every x and x - m
   float code_norm = 0;  // at least the length of every s c
@@ -51,40 +52,58 @@ struct QueryCodes {
 // Immutable; thread-safe.
 class RowCodes {
  public:
+  struct Blocks {
+    int64_t begin, end;
+  };
+
   // `file` as WriteRowCodes left it; `name` stands in errors. Throws DataLoss unless it is for rows
   // of this number, dimension and similarity.
   RowCodes(MappedFile file, Similarity similarity, int64_t rows, int64_t dimension,
            const std::string& name);
 
-  int64_t head() const { return head_; }
-  int64_t rows() const { return rows_; }
-  int64_t chunks() const { return (rows_ + kCodeChunkRows - 1) / kCodeChunkRows; }
-  int64_t groups() const { return head_ / 4; }
+  int64_t head() const { return header_.head; }
+  int64_t rows() const { return header_.rows; }
+  int64_t positions() const { return header_.positions; }
+  int64_t groups() const { return head() / 4; }
+  int64_t chunks() const { return (positions() + kCodeChunkRows - 1) / kCodeChunkRows; }
   CodeChunk chunk(int64_t i) const;
+
+  // The row in a position; -1 where there is none.
+  int64_t row_at(int64_t position) const {
+    if (order_ == nullptr) return position;
+    return order_[position] == kNoRow ? -1 : static_cast<int64_t>(order_[position]);
+  }
+
+  int64_t lists() const { return header_.lists; }
+  std::span<const float> centroids() const { return centroids_; }  // lists x head
+  Blocks list(int64_t i) const {
+    return {i == 0 ? 0 : static_cast<int64_t>(list_ends_[i - 1]),
+            static_cast<int64_t>(list_ends_[i])};
+  }
 
   // queries: n x dimension, sound and normalised (similarity.h). limit: CodeKernel::query_limit.
   std::vector<QueryCodes> Encode(std::span<const float> queries, int limit) const;
 
+  // A query in the space of the centroids, the same bits alone and in a batch. head: head values.
+  void Project(std::span<const float> query, std::span<float> head) const;
+  // Codes of a projected query without norms: estimates, no bounds.
+  QueryCodes EncodeProjected(std::span<const float> head, int limit) const;
+
  private:
-  // a: head values; squares: |q|^2 of the whole query.
-  void EncodeHead(const double* a, double squares, int limit, QueryCodes& out) const;
+  void CheckLists(const std::string& name) const;
+  // a: head values.
+  void EncodeHead(const double* a, int limit, QueryCodes& out) const;
 
   MappedFile file_;
-  bool l2_;
-  int64_t rows_;
-  int64_t dimension_;
-  int64_t head_ = 0;
+  RowCodesHeader header_{};
   const double* mean_ = nullptr;        // dimension
-  const double* projection_ = nullptr;  // head x dimension
+  const double* directions_ = nullptr;  // head x dimension
+  std::span<const float> centroids_;
+  const uint32_t* list_ends_ = nullptr;  // lists, in blocks
+  const uint32_t* order_ = nullptr;      // positions; null without lists
   const std::byte* chunks_ = nullptr;
   int64_t chunk_bytes_ = 0;
+  std::vector<float> float_mean_, float_directions_;  // with lists: the same in float32
 };
-
-// Learns from a sample of the rows how many directions pay, and writes the codes of all of them.
-// Writes nothing and returns false where a plain scan is as quick (few rows, few dimensions, a
-// spectrum too flat) or values' squares leave float32's range. head: 0, or write this many
-// directions (a multiple of 4, at most dimension) whether they pay or not.
-bool WriteRowCodes(const std::filesystem::path& path, Similarity similarity,
-                   std::span<const float> rows, int64_t dimension, int64_t head = 0);
 
 }  // namespace fluke

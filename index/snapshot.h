@@ -27,6 +27,8 @@ struct Snapshot {
   std::unique_ptr<ApproximateIndex> candidates;  // null: search exactly
   std::unique_ptr<const RowCodes> codes;         // null: there are none
 
+  // Approximately, over lists of codes.
+  bool searches_lists() const { return codes != nullptr && codes->lists() > 0; }
   uint64_t bytes() const;  // on disk, manifest left out
 };
 

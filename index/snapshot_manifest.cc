@@ -30,6 +30,7 @@ SnapshotManifest FromJson(const json& document) {
   manifest.trained_size = document.at("trained_size").get<int64_t>();
   manifest.fingerprint = document.at("fingerprint").get<std::string>();
   const json& search = document.at("search");
+  manifest.target_recall = search.value("target_recall", 0.0);  // older ones have none
   manifest.search = {.nprobe = search.at("nprobe").get<int>(),
                      .ef_search = search.at("ef_search").get<int>(),
                      .refine_factor = search.at("refine_factor").get<int>()};
@@ -57,6 +58,7 @@ std::string SnapshotManifestToJson(const SnapshotManifest& manifest) {
                  {"search",
                   {{"nprobe", manifest.search.nprobe},
                    {"ef_search", manifest.search.ef_search},
+                   {"target_recall", manifest.target_recall},
                    {"refine_factor", manifest.search.refine_factor}}},
                  {"files", files}});
 }

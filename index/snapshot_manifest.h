@@ -32,6 +32,7 @@ struct SnapshotManifest {
   int64_t size = 0;              // items
   int64_t trained_size = 0;      // items when the FAISS index was last trained; 0 = there is none
   std::string fingerprint = {};  // of the model that made the vectors; "" = unknown
+  double target_recall = 0;  // that the search parameters are tuned for; 0 = the engine's own ones
   SearchDefaults search = {};
   std::map<std::string, FileRecord> files = {};  // by name, manifest.json left out
 };

@@ -1,6 +1,7 @@
 #include "index/writer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -13,7 +14,10 @@
 #include "index/changes.h"
 #include "index/folder_lock.h"
 #include "index/layout.h"
+#include "index/list_scan.h"
+#include "index/recall_trial.h"
 #include "index/row_codes.h"
+#include "index/row_codes_writer.h"
 #include "index/similarity.h"
 #include "index/snapshot.h"
 
@@ -27,6 +31,11 @@ constexpr size_t kWriteBlockFloats = 1 << 20;
 // A FAISS index learns again (clusters, codebooks) once it holds this many times the items that it
 // has learned from.
 constexpr int64_t kRetrainGrowth = 2;
+
+// Lists of codes unless told otherwise.
+constexpr double kListTargetRecall = 0.95;
+constexpr int kListRefineFactor = 8;
+constexpr int kMostEfSearch = 1024;
 
 // A folder that goes away again unless it was kept.
 class BuildingFolder {
@@ -75,6 +84,67 @@ int64_t WriteRows(const Changes& changes, int64_t dimension, const fs::path& fol
   vectors.Commit();
   WriteFileAtomically(folder / layout::kItemsFile, ItemsToCsv(items));
   return static_cast<int64_t>(items.size());
+}
+
+// Lists of about twice as many as their own number, of whole blocks at least.
+int64_t ListsFor(const FactoryParts& factory, int64_t size) {
+  const int64_t most = std::max<int64_t>(1, size / kCodeBlockRows);
+  const auto suitable = static_cast<int64_t>(2 * std::sqrt(static_cast<double>(size)));
+  return std::clamp<int64_t>(factory.lists > 0 ? factory.lists : suitable, 1, most);
+}
+
+std::vector<std::vector<int64_t>> RowsOf(const std::vector<std::vector<Neighbor>>& results) {
+  std::vector<std::vector<int64_t>> rows;
+  for (const auto& result : results) {
+    rows.emplace_back();
+    for (const Neighbor& neighbor : result) rows.back().push_back(neighbor.row);
+  }
+  return rows;
+}
+
+// The fewest lists that reach the recall that is asked for.
+SearchDefaults TuneLists(const RowCodes& codes, std::span<const float> rows,
+                         const SnapshotManifest& manifest) {
+  SearchDefaults defaults{.nprobe = 1, .refine_factor = kListRefineFactor};
+  if (manifest.size < 2) return defaults;
+  const RecallTrial trial(manifest.similarity, rows, manifest.dimension);
+  const double target = manifest.target_recall > 0 ? manifest.target_recall : kListTargetRecall;
+  defaults.nprobe = trial.SmallestSetting(
+      [&](std::span<const float> queries, std::span<const int64_t> exclude_rows, int nprobe) {
+        return RowsOf(ScanLists(
+            codes, BestCodeKernel(), manifest.similarity, queries, rows, manifest.dimension,
+            {.k = RecallTrial::kTop, .nprobe = nprobe, .refine = defaults.refine_factor},
+            exclude_rows));
+      },
+      static_cast<int>(codes.lists()), target);
+  return defaults;
+}
+
+// IVF's lists or HNSW's candidates, as few as reach the recall that is asked for; other kinds have
+// nothing to tune.
+SearchDefaults TuneFaiss(const ApproximateIndex& index, std::span<const float> rows,
+                         const SnapshotManifest& manifest) {
+  SearchDefaults defaults = manifest.search;
+  int* knob = defaults.nprobe > 0      ? &defaults.nprobe
+              : defaults.ef_search > 0 ? &defaults.ef_search
+                                       : nullptr;
+  if (knob == nullptr || manifest.size < 2) return defaults;
+  const bool ivf = defaults.nprobe > 0;
+  const RecallTrial trial(manifest.similarity, rows, manifest.dimension);
+  const int64_t asked = std::min(manifest.size, (RecallTrial::kTop + 1) * defaults.refine_factor);
+  *knob = trial.SmallestSetting(
+      [&](std::span<const float> queries, std::span<const int64_t> exclude_rows, int setting) {
+        std::vector<int64_t> found(exclude_rows.size() * static_cast<size_t>(asked));
+        index.FindCandidates(queries, asked, ivf ? setting : 0, ivf ? 0 : setting, found);
+        std::vector<std::vector<int64_t>> results;
+        for (size_t q = 0; q < exclude_rows.size(); ++q) {
+          const auto first = found.begin() + static_cast<int64_t>(q) * asked;
+          results.emplace_back(first, first + asked);
+        }
+        return results;
+      },
+      ivf ? index.MostProbes() : kMostEfSearch, manifest.target_recall);
+  return defaults;
 }
 
 class SnapshotWriter : public IndexWriter {
@@ -153,30 +223,49 @@ class SnapshotWriter : public IndexWriter {
     manifest.size = WriteRows(changes_, manifest.dimension, building);
     manifest.trained_size = 0;
     manifest.search = {};
-    const FactoryParts factory = ParseFactory(manifest.factory);
-    if (factory.exact() && manifest.size > 0) {
+    if (manifest.size > 0) {
       const MappedNpy vectors(building / layout::kVectorsFile);
-      WriteRowCodes(building / layout::kCodesFile, manifest.similarity, vectors.values(),
-                    manifest.dimension);
-    }
-    if (!factory.exact() && manifest.size > 0) {
-      const MappedNpy vectors(building / layout::kVectorsFile);
-      std::unique_ptr<ApproximateIndex> index = GrowBase(vectors.values(), manifest.size);
-      if (index != nullptr) {
-        manifest.trained_size = manifest_.trained_size;
-      } else {
-        index = std::make_unique<ApproximateIndex>(manifest.factory, manifest.similarity,
-                                                   manifest.dimension, vectors.values());
-        manifest.trained_size = manifest.size;
-      }
-      manifest.search = index->SuggestDefaults(factory.refined);
-      index->Write(building / layout::kFaissFile);
+      WriteAids(building, vectors.values(), manifest);
     }
     manifest.files.clear();
     for (const fs::directory_entry& entry : fs::directory_iterator(building)) {
       manifest.files[entry.path().filename().string()] = MeasureFile(entry.path());
     }
     WriteFileAtomically(building / layout::kManifestFile, SnapshotManifestToJson(manifest));
+  }
+
+  // What makes searches of these rows quick.
+  void WriteAids(const fs::path& building, std::span<const float> rows,
+                 SnapshotManifest& manifest) const {
+    const FactoryParts factory = ParseFactory(manifest.factory);
+    const fs::path codes = building / layout::kCodesFile;
+    if (factory.exact()) {
+      WriteRowCodes(codes, manifest.similarity, rows, manifest.dimension);
+    } else if (factory.codes) {
+      const RowCodesOptions options = {.lists = ListsFor(factory, manifest.size)};
+      if (WriteRowCodes(codes, manifest.similarity, rows, manifest.dimension, options)) {
+        const RowCodes lists(MappedFile(codes), manifest.similarity, manifest.size,
+                             manifest.dimension, codes.string());
+        manifest.search = TuneLists(lists, rows, manifest);
+      }
+    } else {
+      WriteFaissIndex(building / layout::kFaissFile, factory, rows, manifest);
+    }
+  }
+
+  void WriteFaissIndex(const fs::path& path, const FactoryParts& factory,
+                       std::span<const float> rows, SnapshotManifest& manifest) const {
+    std::unique_ptr<ApproximateIndex> index = GrowBase(rows, manifest.size);
+    if (index != nullptr) {
+      manifest.trained_size = manifest_.trained_size;
+    } else {
+      index = std::make_unique<ApproximateIndex>(manifest.factory, manifest.similarity,
+                                                 manifest.dimension, rows);
+      manifest.trained_size = manifest.size;
+    }
+    manifest.search = index->SuggestDefaults(factory.refined);
+    if (manifest.target_recall > 0) manifest.search = TuneFaiss(*index, rows, manifest);
+    index->Write(path);
   }
 
   // The base's FAISS index holding `rows` instead, without learning again; null where there is
@@ -236,6 +325,10 @@ SnapshotManifest ManifestFrom(const IndexOptions& options) {
   manifest.similarity = ParseSimilarity(options.metric);
   manifest.dimension = options.dimension;
   manifest.fingerprint = options.fingerprint;
+  if (!(options.target_recall >= 0 && options.target_recall <= 1)) {
+    InvalidArgument("target recall ", options.target_recall, ", expected a share from 0 to 1");
+  }
+  manifest.target_recall = options.target_recall;
   CheckFactory(options.factory, options.dimension, manifest.similarity);
   return manifest;
 }

@@ -12,10 +12,14 @@
 namespace fluke {
 
 struct IndexOptions {
-  std::string factory = "Flat";   // FAISS factory string; "Flat" = the exact scan
+  std::string factory = "Flat";   // factory.h; "Flat" = the exact scan
   std::string metric = "cosine";  // cosine, ip or l2
   int64_t dimension = 0;
   std::string fingerprint = {};  // of the model that makes the vectors; "" = unknown
+  // Approximate indexes: the share of the true 20 neighbours that searches shall find; their
+  // parameters are tuned for it at each commit. 0: .95 for lists of codes, FAISS's kinds as they
+  // are.
+  double target_recall = 0;
 };
 
 // Each of these throws FailedPrecondition while another writer holds the folder, and

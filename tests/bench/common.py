@@ -72,14 +72,17 @@ class Bench:
         return {name: round(value, 4) for name, value in report["metrics"].items()}
 
     def peer(self, script, *words):
-        """The peer's last line as a dict, or None without --peer-python."""
+        """The peer's last line as a dict; None without --peer-python, or where the peer fails: our own figures are kept then."""
         if not self.args.peer_python:
             return None
         command = [self.args.peer_python, str(pathlib.Path(self.args.peers) / script), "--data-dir", str(self.data),
                    *map(str, words)]
         print("+ peer", script, *words, file=sys.stderr, flush=True)
-        out = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-        return json.loads(out.strip().splitlines()[-1])
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            print(f"the peer failed: {command}", file=sys.stderr, flush=True)
+            return None
+        return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 def cpu_model():

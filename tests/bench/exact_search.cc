@@ -5,15 +5,10 @@
 //
 // FOUND.bin: int32 row numbers of the 20 neighbours of every query.
 #include <omp.h>
-#include <sys/resource.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <functional>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -25,42 +20,13 @@
 #include "index/layout.h"
 #include "index/reader.h"
 #include "index/score_kernels.h"
-#include "index/writer.h"
+#include "tests/bench/search_bench.h"
 
 namespace fluke {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr int kTop = 20;
 constexpr int64_t kBatch = 256;
-
-double Seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-double MedianMs(int64_t times, const std::function<void(int64_t)>& call) {
-  for (int64_t i = 0; i < 10; ++i) call(i);
-  std::vector<double> taken;
-  for (int64_t i = 0; i < times; ++i) {
-    const double begin = Seconds();
-    call(i);
-    taken.push_back(1e3 * (Seconds() - begin));
-  }
-  std::nth_element(taken.begin(), taken.begin() + times / 2, taken.end());
-  return taken[static_cast<size_t>(times / 2)];
-}
-
-// The best of some calls, for about three seconds.
-double BestSeconds(const std::function<void()>& call) {
-  call();
-  double best = 1e30;
-  for (const double end = Seconds() + 3; Seconds() < end;) {
-    const double begin = Seconds();
-    call();
-    best = std::min(best, Seconds() - begin);
-  }
-  return best;
-}
 
 // Bytes a second that `threads` threads read from memory.
 double ReadBandwidth(std::span<const float> rows, int threads) {
@@ -100,27 +66,9 @@ struct Arguments {
   std::vector<int> threads;
 };
 
-double Build(const Arguments& args) {
-  fs::remove_all(args.index);
-  const double begin = Seconds();
-  const auto writer =
-      CreateIndex(args.index, {.metric = args.metric, .dimension = args.base.cols()});
-  constexpr int64_t kBlock = 10000;
-  for (int64_t first = 0; first < args.base.rows(); first += kBlock) {
-    const int64_t count = std::min(kBlock, args.base.rows() - first);
-    std::vector<Item> items;
-    for (int64_t i = first; i < first + count; ++i) {
-      items.push_back({.id = std::to_string(i), .identity = "", .path = "", .metadata = {}});
-    }
-    writer->Add(items, args.base.values().subspan(static_cast<size_t>(first * args.base.cols()),
-                                                  static_cast<size_t>(count * args.base.cols())));
-  }
-  writer->Commit();
-  return Seconds() - begin;
-}
-
 void Run(const Arguments& args) {
-  const double build_s = Build(args);
+  const double build_s =
+      BuildIndex(args.index, {.metric = args.metric, .dimension = args.base.cols()}, args.base);
   const auto index = OpenIndex(args.index);
   const int64_t d = args.base.cols(), n = args.queries.rows();
   const fs::path folder = layout::SnapshotFolder(args.index, 1);
@@ -181,16 +129,7 @@ void Run(const Arguments& args) {
   }
   std::printf("}\n");
 
-  std::ofstream found(args.found, std::ios::binary);
-  for (int64_t first = 0; first < n; first += kBatch) {
-    for (const auto& neighbors :
-         index->Search(queries_from(first, std::min(kBatch, n - first)), {.k = kTop})) {
-      for (const Neighbor& neighbor : neighbors) {
-        const auto row = static_cast<int32_t>(neighbor.row);
-        found.write(reinterpret_cast<const char*>(&row), sizeof(row));
-      }
-    }
-  }
+  WriteFound(args.found, *index, args.queries);
 }
 
 }  // namespace

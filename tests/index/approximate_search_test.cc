@@ -78,6 +78,7 @@ INSTANTIATE_TEST_SUITE_P(
     Factories, ApproximateSearch,
     ::testing::Values(Kind{"IvfFlat", "IVF256,Flat", 0.8}, Kind{"Hnsw", "HNSW32", 0.9},
                       Kind{"IvfFastScanRefined", "IVF64,PQ16x4fs,RFlat", 0.75},
+                      Kind{"Codes", "IVF64,Codes", 0.9}, Kind{"CodesInLists", "IVF,Codes", 0.9},
                       Kind{"PcaFlat", "PCA16,Flat", 0.4}, Kind{"ScalarQuantizer", "SQ8", 0.9},
                       Kind{"PcaFastScanRefined", "PCA24,IVF64,PQ12x4fs,Refine(SQ8)", 0.6}),
     [](const auto& test) { return test.param.name; });
@@ -98,7 +99,8 @@ TEST(ApproximateIndex, LearnsSavesAndAppliesARotation) {
 TEST(ApproximateIndex, FindsMoreWithLargerParametersAndLeavesOtherSearchesAlone) {
   TestFolder folder;
   const auto vectors = RandomVectors(6000, 24, 2), queries = RandomVectors(50, 24, 3);
-  for (const std::string factory : {"IVF128,Flat", "IVF128,PQ12x4fs,RFlat", "HNSW8"}) {
+  for (const std::string factory :
+       {"IVF128,Flat", "IVF128,Codes", "IVF128,PQ12x4fs,RFlat", "HNSW8"}) {
     const auto index = MakeIndex(folder.path() / factory,
                                  {.factory = factory, .metric = "l2", .dimension = 24}, vectors);
     const bool graph = factory == "HNSW8";
@@ -123,6 +125,9 @@ TEST(ApproximateIndex, IsExactWhenEverythingIsVisited) {
   EXPECT_EQ(Recall(*index, Similarity::kCosine, queries, vectors, {.k = 10, .nprobe = 32}), 1);
   constexpr int kHuge = std::numeric_limits<int>::max();
   EXPECT_EQ(Recall(*index, Similarity::kCosine, queries, vectors, {.k = 10, .nprobe = kHuge}), 1);
+  const auto codes =
+      MakeIndex(folder.path() / "codes", {.factory = "IVF32,Codes", .dimension = 16}, vectors);
+  EXPECT_EQ(Recall(*codes, Similarity::kCosine, queries, vectors, {.k = 10, .nprobe = kHuge}), 1);
   const auto graph =
       MakeIndex(folder.path() / "graph", {.factory = "HNSW16", .dimension = 16}, vectors);
   // A node that no other links to cannot be reached.
@@ -147,7 +152,8 @@ TEST(ApproximateIndex, RefusesParametersOfAnotherKindOfIndex) {
 TEST(ApproximateIndex, RefusesAFactoryStringThatIsNone) {
   TestFolder folder;
   for (const std::string factory :
-       {"IFV256,Flat", "", "IVF,Flat", "PQ7", "IVF64,PQ5x4fs", "Flat,Flat"}) {
+       {"IFV256,Flat", "", "IVF,Flat", "PQ7", "IVF64,PQ5x4fs", "Flat,Flat", "IVF0,Codes",
+        "IVF-3,Codes", "IVF8x,Codes", "Codes", "IVF99999999999999999999,Codes"}) {
     ExpectError(absl::StatusCode::kInvalidArgument, {"'" + factory + "'"},
                 [&] { CreateIndex(folder.path(), {.factory = factory, .dimension = 32}); });
   }
@@ -158,6 +164,57 @@ TEST(ApproximateIndex, SaysHowManyVectorsWereTooFewToTrainOn) {
   ExpectError(absl::StatusCode::kInvalidArgument, {"IVF256,Flat", "100 vectors"}, [&] {
     MakeIndex(folder.path(), {.factory = "IVF256,Flat", .dimension = 8}, RandomVectors(100, 8, 7));
   });
+}
+
+TEST(ApproximateIndex, ReachesTheRecallThatItWasTunedForWithNoMoreThanItNeeds) {
+  TestFolder folder;
+  const auto vectors = ClusteredVectors(6000, 32, 300, 21);
+  for (const std::string factory :
+       {"IVF128,Codes", "IVF128,Flat", "IVF64,PQ16x4fs,RFlat", "HNSW8"}) {
+    double before = 0;
+    for (const double target : {0.5, 0.97}) {
+      const auto index =
+          MakeIndex(folder.path() / StrCat(factory, target),
+                    {.factory = factory, .dimension = 32, .target_recall = target}, vectors);
+      // Other rows than those that it was tuned on, for the most part: their own row is among
+      // the 20.
+      const std::vector<float> queries(vectors.begin(), vectors.begin() + 200 * 32);
+      const double recall = Recall(*index, Similarity::kCosine, queries, vectors, {.k = 20});
+      EXPECT_GE(recall, target - 0.03) << factory;
+      EXPECT_GT(recall, before) << factory;
+      before = recall;
+    }
+  }
+  ExpectError(absl::StatusCode::kInvalidArgument, {"target recall", "1.5"},
+              [&] { CreateIndex(folder.path() / "none", {.dimension = 4, .target_recall = 1.5}); });
+}
+
+TEST(ApproximateIndex, OfCodesAnswersWhateverTheVectorsAre) {
+  TestFolder folder;
+  // Fewer rows than lists, dimensions below a code's four, lengths beyond the codes' range.
+  const auto few = MakeIndex(folder.path() / "few", {.factory = "IVF64,Codes", .dimension = 8},
+                             RandomVectors(3, 8, 1));
+  EXPECT_EQ(few->Search(RandomVectors(1, 8, 2), {.k = 20})[0].size(), 3u);
+  const auto one = MakeIndex(folder.path() / "one", {.factory = "IVF64,Codes", .dimension = 8},
+                             RandomVectors(1, 8, 1));
+  EXPECT_EQ(one->Search(RandomVectors(1, 8, 2), {.k = 20})[0].size(), 1u);
+  const auto narrow = RandomVectors(500, 2, 3);
+  const auto flat = MakeIndex(folder.path() / "narrow",
+                              {.factory = "IVF,Codes", .metric = "l2", .dimension = 2}, narrow);
+  EXPECT_EQ(Recall(*flat, Similarity::kL2, RandomVectors(20, 2, 4), narrow, {.k = 10}), 1);
+  auto huge = RandomVectors(500, 16, 5);
+  for (float& value : huge) value *= 1e14f;
+  const auto far = MakeIndex(folder.path() / "huge",
+                             {.factory = "IVF,Codes", .metric = "ip", .dimension = 16}, huge);
+  EXPECT_EQ(Recall(*far, Similarity::kInnerProduct, RandomVectors(20, 16, 6), huge, {.k = 10}), 1);
+}
+
+TEST(ParseFactory, KnowsListsOfCodes) {
+  EXPECT_TRUE(ParseFactory("IVF,Codes").codes);
+  EXPECT_EQ(ParseFactory("IVF,Codes").lists, 0);
+  EXPECT_EQ(ParseFactory("IVF77,Codes").lists, 77);
+  EXPECT_FALSE(ParseFactory("IVF77,Codes").exact());
+  EXPECT_FALSE(ParseFactory("IVF77,PQ8").codes);
 }
 
 TEST(ParseFactory, TakesTheRefinementOffTheEnd) {

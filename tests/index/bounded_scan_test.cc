@@ -2,12 +2,14 @@
 #include "index/bounded_scan.h"
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include <gtest/gtest.h>
 
 #include "index/exact_scan.h"
 #include "index/layout.h"
+#include "index/row_codes_writer.h"
 #include "tests/index/fixtures.h"
 
 namespace fluke {
@@ -152,9 +154,9 @@ constexpr Case kCases[] = {
 class BoundedScan : public ::testing::TestWithParam<Case> {
  protected:
   std::unique_ptr<const RowCodes> Codes(Similarity similarity, const std::vector<float>& rows,
-                                        int64_t head) {
+                                        const RowCodesOptions& options) {
     const auto path = folder_.path() / "codes.bin";
-    EXPECT_TRUE(WriteRowCodes(path, similarity, rows, kDimension, head));
+    EXPECT_TRUE(WriteRowCodes(path, similarity, rows, kDimension, options));
     return std::make_unique<RowCodes>(MappedFile(path), similarity,
                                       static_cast<int64_t>(rows.size()) / kDimension, kDimension,
                                       path.string());
@@ -168,8 +170,9 @@ TEST_P(BoundedScan, EqualsThePlainScanBitForBit) {
   std::vector<int64_t> exclude;
   for (int64_t q = 0; q < kQueries; ++q) exclude.push_back(q % 3 == 0 ? -1 : 61 * q);
   for (const Similarity similarity : {Similarity::kInnerProduct, Similarity::kL2}) {
-    for (const int64_t head : {int64_t{8}, kDimension}) {
-      const auto codes = Codes(similarity, data.rows, head);
+    for (const RowCodesOptions& options :
+         {RowCodesOptions{.head = 8}, {.head = kDimension}, {.head = 16, .lists = 30}}) {
+      const auto codes = Codes(similarity, data.rows, options);
       for (const int64_t k : {1, 20, 2048, 5000}) {
         const auto expected =
             ScanExactly(similarity, data.queries, data.rows, kDimension, k, exclude);
@@ -180,7 +183,7 @@ TEST_P(BoundedScan, EqualsThePlainScanBitForBit) {
           ASSERT_EQ(got.size(), expected.size());
           for (size_t q = 0; q < got.size(); ++q) {
             ASSERT_EQ(Rows(got[q]), Rows(expected[q]))
-                << kernel.name << ", head " << head << ", k " << k << ", query " << q;
+                << kernel.name << ", head " << options.head << ", k " << k << ", query " << q;
             for (size_t i = 0; i < got[q].size(); ++i) {
               ASSERT_EQ(got[q][i].score, expected[q][i].score);
             }
@@ -198,7 +201,7 @@ using BoundedScanOnce = BoundedScan;
 
 TEST_F(BoundedScanOnce, RulesOutNearlyAllRowsOfClusteredVectors) {
   const Data data = Clustered();
-  const auto codes = Codes(Similarity::kInnerProduct, data.rows, 32);
+  const auto codes = Codes(Similarity::kInnerProduct, data.rows, {.head = 32});
   int64_t scored = 0;
   ScanByBounds(*codes, BestCodeKernel(), Similarity::kInnerProduct, data.queries, data.rows,
                kDimension, 20, {}, &scored);
@@ -213,14 +216,14 @@ TEST_F(BoundedScanOnce, CodesAreNotWrittenWhereTheyDoNotPay) {
   // Lengths whose squares leave float32's range, even when asked for.
   auto rows = RandomVectors(500, kDimension, 1);
   rows[77] = 1e25f;
-  EXPECT_FALSE(WriteRowCodes(path, Similarity::kInnerProduct, rows, kDimension, 32));
+  EXPECT_FALSE(WriteRowCodes(path, Similarity::kInnerProduct, rows, kDimension, {.head = 32}));
   EXPECT_FALSE(std::filesystem::exists(path));
 }
 
 TEST_F(BoundedScanOnce, CodesOfOtherRowsAreRefused) {
   const auto rows = RandomVectors(500, kDimension, 1);
   const auto path = folder_.path() / "codes.bin";
-  ASSERT_TRUE(WriteRowCodes(path, Similarity::kL2, rows, kDimension, 8));
+  ASSERT_TRUE(WriteRowCodes(path, Similarity::kL2, rows, kDimension, {.head = 8}));
   const auto open = [&](Similarity similarity, int64_t count, int64_t dimension) {
     return [&path, similarity, count, dimension] {
       RowCodes(MappedFile(path), similarity, count, dimension, "codes.bin");
@@ -239,6 +242,38 @@ TEST_F(BoundedScanOnce, CodesOfOtherRowsAreRefused) {
   other[0] = 'X';
   WriteBytes(path, other);
   ExpectError(kLoss, {"codes.bin", "not row codes"}, open(Similarity::kL2, 500, 48));
+}
+
+// Forged files: whatever a list or an order says, no row outside the index is ever looked at.
+TEST_F(BoundedScanOnce, ListsThatCannotBeAreRefused) {
+  const auto rows = RandomVectors(500, kDimension, 1);
+  const auto path = folder_.path() / "codes.bin";
+  ASSERT_TRUE(WriteRowCodes(path, Similarity::kL2, rows, kDimension, {.head = 8, .lists = 9}));
+  const std::string good = ReadBytes(path);
+  RowCodesHeader header;
+  std::memcpy(&header, good.data(), sizeof(header));
+  EXPECT_EQ(header.lists, 9);
+  const RowCodesPlan plan(header);
+  const auto open = [&] { RowCodes(MappedFile(path), Similarity::kL2, 500, kDimension, "c.bin"); };
+  open();
+  const auto forge = [&](int64_t place, uint32_t value) {
+    std::string bad = good;
+    std::memcpy(bad.data() + place, &value, sizeof(value));
+    WriteBytes(path, bad);
+  };
+  const auto kLoss = absl::StatusCode::kDataLoss;
+  forge(plan.order, 500);
+  ExpectError(kLoss, {"c.bin", "row 500"}, open);
+  uint32_t second;
+  std::memcpy(&second, good.data() + plan.order + 4, sizeof(second));
+  forge(plan.order, second);
+  ExpectError(kLoss, {"c.bin", "position"}, open);
+  forge(plan.order, kNoRow);
+  ExpectError(kLoss, {"c.bin", "499 rows"}, open);
+  forge(plan.list_ends + 8 * 4, 1 << 30);
+  ExpectError(kLoss, {"c.bin", "lists of"}, open);
+  forge(plan.list_ends, 1 << 30);
+  ExpectError(kLoss, {"c.bin", "list 1 ends before"}, open);
 }
 
 // A whole index large enough for codes, through its own door.

@@ -108,8 +108,8 @@ TEST_P(IndexWriterOf, CanBeEmptiedAndFilledAgain) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Factories, IndexWriterOf,
-                         ::testing::Values("Flat", "IVF8,Flat", "HNSW16", "IVF8,PQ4x4fs,RFlat",
-                                           "PCA8,IVF8,Flat"),
+                         ::testing::Values("Flat", "IVF8,Codes", "IVF8,Flat", "HNSW16",
+                                           "IVF8,PQ4x4fs,RFlat", "PCA8,IVF8,Flat"),
                          [](const auto& test) {
                            std::string name = test.param;
                            std::erase(name, ',');

@@ -1,0 +1,30 @@
+// Learns and writes row codes (row_codes.h).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+
+#include "index/similarity.h"
+
+namespace fluke {
+
+// What double precision may have lost in a sum of squares, relative to it.
+inline constexpr double kDoubleSlack = 1e-10;
+
+// The next float32 above, with room for the few roundings on the way here.
+float RoundedUp(double value);
+
+struct RowCodesOptions {
+  int64_t head = 0;   // directions, a multiple of 4; 0: as many as pay, found on a sample
+  int64_t lists = 0;  // groups of rows (k-means); 0: none
+};
+
+// The codes of all rows (m x dimension, sound and normalised). Writes nothing and returns false
+// where values' squares leave float32's range, and, unless options ask for a head or lists, where a
+// plain scan is as quick: few rows, few dimensions, a spectrum too flat.
+bool WriteRowCodes(const std::filesystem::path& path, Similarity similarity,
+                   std::span<const float> rows, int64_t dimension,
+                   const RowCodesOptions& options = {});
+
+}  // namespace fluke
