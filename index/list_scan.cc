@@ -35,15 +35,15 @@ class Searcher {
            std::span<const float> rows, int64_t dimension, const ListScanOptions& options)
       : codes_(codes),
         kernel_(kernel),
-        l2_(similarity == Similarity::kL2),
         score_(BestScoreKernel().of(similarity)),
-        find_hits_(BestFindHits(l2_)),
+        find_hits_(BestFindHits(similarity == Similarity::kL2)),
         rows_(rows),
         dimension_(dimension),
         k_(static_cast<size_t>(options.k)),
         nprobe_(std::min(options.nprobe, codes.lists())),
         most_(static_cast<size_t>(std::max(options.refine * options.k, options.k + 16))),
         head_(static_cast<size_t>(codes.head())),
+        place_(static_cast<size_t>(codes.head())),
         list_scores_(static_cast<size_t>(codes.lists())),
         lists_(static_cast<size_t>(codes.lists())),
         dots_(static_cast<size_t>(kCodeChunkRows)),
@@ -53,7 +53,7 @@ class Searcher {
     candidates_.clear();
     threshold_ = -kInfinity;
     excluded_ = excluded;
-    codes_.Project(query, head_);
+    codes_.Project(query, head_, place_);
     codes_q_ = codes_.EncodeProjected(head_, kernel_.query_limit);
     RankLists();
     for (int64_t i = 0; i < nprobe_; ++i) Visit(lists_[static_cast<size_t>(i)]);
@@ -71,9 +71,8 @@ class Searcher {
 
   // The nprobe_ nearest first.
   void RankLists() {
-    const auto score = l2_ ? BestScoreKernel().negative_l2 : BestScoreKernel().inner_product;
-    score(head_.data(), 1, codes_.centroids().data(), codes_.lists(), codes_.head(),
-          list_scores_.data());
+    BestScoreKernel().negative_l2(place_.data(), 1, codes_.centroids().data(), codes_.lists(),
+                                  codes_.head(), list_scores_.data());
     std::iota(lists_.begin(), lists_.end(), int64_t{0});
     std::partial_sort(lists_.begin(), lists_.begin() + nprobe_, lists_.end(), Nearer());
   }
@@ -121,7 +120,8 @@ class Searcher {
   }
 
   // The best k of the candidates. A first share is scored whatever comes; of the others, those that
-  // would be among the best if they were underestimated as much as any of the first.
+  // would be among the best if their estimates were too low by what the first ones' errors make
+  // likely.
   std::vector<Neighbor> Score(std::span<const float> query) {
     if (candidates_.size() > most_) KeepHighest(most_);
     const size_t first = std::min(candidates_.size(), k_ + k_ / 2 + 6);
@@ -133,10 +133,16 @@ class Searcher {
     best.reserve(candidates_.size());
     ScoreRange(query, 0, first, best);
     if (first < candidates_.size() && best.size() >= k_) {
-      float underestimated = -kInfinity;
+      // Those with the highest estimates are overestimated for the most part: how much the others
+      // may be underestimated is told by how far the errors of these lie apart.
+      float least = kInfinity, most = -kInfinity, sum = 0;
       for (size_t i = 0; i < first; ++i) {
-        underestimated = std::max(underestimated, best[i].score - candidates_[i].estimate);
+        const float error = best[i].score - candidates_[i].estimate;
+        least = std::min(least, error);
+        most = std::max(most, error);
+        sum += error;
       }
+      const float underestimated = sum / static_cast<float>(first) + (most - least);
       const auto kth = best.begin() + static_cast<int64_t>(k_) - 1;
       std::nth_element(best.begin(), kth, best.end(), Better);
       const float needed = kth->score - underestimated;
@@ -168,7 +174,6 @@ class Searcher {
 
   const RowCodes& codes_;
   const CodeKernel& kernel_;
-  bool l2_;
   ScoreFunction score_;
   FindHitsFunction find_hits_;
   std::span<const float> rows_;
@@ -177,7 +182,7 @@ class Searcher {
   int64_t nprobe_;
   size_t most_;  // candidates kept
 
-  std::vector<float> head_, list_scores_;
+  std::vector<float> head_, place_, list_scores_;
   std::vector<int64_t> lists_;
   QueryCodes codes_q_;
   std::vector<int32_t> dots_;

@@ -49,6 +49,12 @@ RowCodes::RowCodes(MappedFile file, Similarity similarity, int64_t rows, int64_t
     CheckLists(name);
     float_mean_.assign(mean_, mean_ + dimension);
     float_directions_.assign(directions_, directions_ + header_.head * dimension);
+    for (int64_t i = 0; i < head(); ++i) {
+      mean_head_.push_back(static_cast<float>(Dot(directions_ + i * dimension, mean_, dimension)));
+    }
+    if (!std::isfinite(header_.row_length) || header_.row_length < 0) {
+      DataLoss(name, ": rows of length ", header_.row_length);
+    }
   }
 }
 
@@ -124,16 +130,25 @@ std::vector<QueryCodes> RowCodes::Encode(std::span<const float> queries, int lim
   return out;
 }
 
-void RowCodes::Project(std::span<const float> query, std::span<float> head_values) const {
+void RowCodes::Project(std::span<const float> query, std::span<float> a,
+                       std::span<float> place) const {
   const int64_t d = header_.dimension;
-  const float* q = query.data();
-  std::vector<float> centred;
+  const auto project = [&](const float* q) {
+    BestScoreKernel().inner_product(q, 1, float_directions_.data(), head(), d, a.data());
+  };
   if (header_.l2 != 0) {
-    centred.assign(query.begin(), query.end());
+    std::vector<float> centred(query.begin(), query.end());
     for (size_t j = 0; j < centred.size(); ++j) centred[j] -= float_mean_[j];
-    q = centred.data();
+    project(centred.data());
+    std::copy(a.begin(), a.end(), place.begin());
+    return;
   }
-  BestScoreKernel().inner_product(q, 1, float_directions_.data(), head(), d, head_values.data());
+  project(query.data());
+  double squares = 0;
+  for (const float value : query) squares += static_cast<double>(value) * value;
+  const auto stretch =
+      static_cast<float>(squares > 0 ? header_.row_length / std::sqrt(squares) : 0);
+  for (size_t i = 0; i < place.size(); ++i) place[i] = stretch * a[i] - mean_head_[i];
 }
 
 QueryCodes RowCodes::EncodeProjected(std::span<const float> head_values, int limit) const {

@@ -84,8 +84,10 @@ class RowCodes {
   // queries: n x dimension, sound and normalised (similarity.h). limit: CodeKernel::query_limit.
   std::vector<QueryCodes> Encode(std::span<const float> queries, int limit) const;
 
-  // A query in the space of the centroids, the same bits alone and in a batch. head: head values.
-  void Project(std::span<const float> query, std::span<float> head) const;
+  // A query for lists, the same bits alone and in a batch; head values each. a: as in QueryCodes.
+  // place: where its neighbours' list is near, by Euclidean distance to the centroids; for inner
+  // products the query is brought to the rows' mean length first.
+  void Project(std::span<const float> query, std::span<float> a, std::span<float> place) const;
   // Codes of a projected query without norms: estimates, no bounds.
   QueryCodes EncodeProjected(std::span<const float> head, int limit) const;
 
@@ -103,7 +105,8 @@ class RowCodes {
   const uint32_t* order_ = nullptr;      // positions; null without lists
   const std::byte* chunks_ = nullptr;
   int64_t chunk_bytes_ = 0;
-  std::vector<float> float_mean_, float_directions_;  // with lists: the same in float32
+  // With lists: the same in float32, and the mean's own projection.
+  std::vector<float> float_mean_, float_directions_, mean_head_;
 };
 
 }  // namespace fluke

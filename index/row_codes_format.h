@@ -29,9 +29,9 @@ struct RowCodesHeader {
   int64_t positions;  // rows, or with lists more: each list fills its last block
   int64_t dimension;
   int64_t head;
-  int64_t l2;     // 0 or 1
-  int64_t lists;  // 0: the rows stand in their own order
-  int64_t reserved;
+  int64_t l2;         // 0 or 1
+  int64_t lists;      // 0: the rows stand in their own order
+  double row_length;  // with lists: the mean length of the rows
 };
 static_assert(sizeof(RowCodesHeader) == 64);
 

@@ -128,7 +128,7 @@ class Encoder {
 class Trial {
  public:
   Trial(const PrincipalDirections& learned, std::span<const float> rows, int64_t dimension, bool l2)
-      : full_(learned.count), dimension_(dimension), factor_(l2 ? 2 : 1) {
+      : full_(learned.count), factor_(l2 ? 2 : 1) {
     const int64_t total = static_cast<int64_t>(rows.size()) / dimension;
     const std::vector<int64_t> sample = SampleRows(total, kTrialRows);
     n_ = static_cast<int64_t>(sample.size());
@@ -165,12 +165,9 @@ class Trial {
   int64_t full() const { return full_; }
 
   // Share of the rows that `head` directions leave over: by bounds that hold always, or by three
-  // standard deviations of tails that point anywhere.
+  // standard deviations of tails that point anywhere in the dimensions that they fill.
   double ShareLeft(int64_t head, bool always) const {
-    const double spread =
-        always
-            ? 1.0
-            : std::min(1.0, 3 / std::sqrt(std::max(1.0, static_cast<double>(dimension_ - head))));
+    const double spread = always ? 1.0 : std::min(1.0, 3 / std::sqrt(TailDimensions(head)));
     const double rounding = always ? kTypicalRounding : 0.3 * kTypicalRounding;
     std::vector<double> tails;
     for (int64_t i = 0; i < n_; ++i) {
@@ -195,7 +192,19 @@ class Trial {
  private:
   const double* row(int64_t i) const { return y_.data() + i * full_; }
 
-  int64_t full_, dimension_, n_ = 0, queries_ = 0, k_ = 1;
+  // How many dimensions the rows fill beyond `head`: (sum of variances)^2 / sum of their squares.
+  double TailDimensions(int64_t head) const {
+    double sum = 0, squares = 0;
+    for (int64_t j = head; j < full_; ++j) {
+      double variance = 0;
+      for (int64_t i = 0; i < n_; ++i) variance += y_[i * full_ + j] * y_[i * full_ + j];
+      sum += variance;
+      squares += variance * variance;
+    }
+    return squares > 0 ? std::max(1.0, sum * sum / squares) : 1.0;
+  }
+
+  int64_t full_, n_ = 0, queries_ = 0, k_ = 1;
   double factor_;
   std::vector<double> y_, squares_;  // n_ x full_; n_
   std::vector<double> thresholds_;   // the k_-th score of each query
@@ -210,7 +219,7 @@ int64_t ChooseHead(const PrincipalDirections& learned, std::span<const float> ro
   const double share = lists ? kVisitedShare : 1;
   double best_bytes = lists ? std::numeric_limits<double>::infinity() : 0.7 * plain;
   int64_t best = 0;
-  for (int64_t head : {32, 64, 128, 192, 256, 384, 512, 768, 1024}) {
+  for (int64_t head : {lists ? 64 : 32, 64, 128, 192, 256, 384, 512, 768, 1024}) {
     head = std::min(head, trial.full() / 4 * 4);
     const double bytes =
         share * static_cast<double>(head + 16) + 3 * trial.ShareLeft(head, !lists) * (plain + 256);
@@ -237,6 +246,21 @@ bool LengthsAreOrdinary(std::span<const float> rows, int64_t dimension) {
     ordinary = ordinary && (norm == 0 || norm >= kMinNorm) && norm <= kMaxNorm;
   }
   return ordinary;
+}
+
+double MeanLength(std::span<const float> rows, int64_t dimension) {
+  const std::vector<int64_t> sample =
+      SampleRows(static_cast<int64_t>(rows.size()) / dimension, kTrialRows);
+  double sum = 0;
+  for (const int64_t row : sample) {
+    double squares = 0;
+    for (int64_t j = 0; j < dimension; ++j) {
+      const double value = rows[row * dimension + j];
+      squares += value * value;
+    }
+    sum += std::sqrt(squares);
+  }
+  return sum / static_cast<double>(sample.size());
 }
 
 // Rows in groups by k-means in the space of the directions.
@@ -356,7 +380,9 @@ bool WriteRowCodes(const std::filesystem::path& path, Similarity similarity,
   const bool l2 = similarity == Similarity::kL2;
   const PrincipalDirections learned = LearnDirections(rows, dimension, kMaxHead);
   int64_t head = options.head;
-  if (head == 0) head = ChooseHead(learned, rows, dimension, l2, options.lists > 0);
+  // Lists are estimated by what bounds would need, where bounds can be had at all.
+  if (head == 0) head = ChooseHead(learned, rows, dimension, l2, false);
+  if (head == 0 && options.lists > 0) head = ChooseHead(learned, rows, dimension, l2, true);
   head = std::min(head, learned.count / 4 * 4);
   if (head == 0) return false;
 
@@ -375,6 +401,7 @@ bool WriteRowCodes(const std::filesystem::path& path, Similarity similarity,
     list_ends = std::move(lists.list_ends);
     order = std::move(lists.order);
     header.positions = static_cast<int64_t>(order.size());
+    header.row_length = MeanLength(rows, dimension);
   }
   const RowCodesPlan plan(header);
   AtomicFile file(path);
