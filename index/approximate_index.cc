@@ -5,7 +5,6 @@
 #include <faiss/IndexIVF.h>
 #include <faiss/IndexIVFPQFastScan.h>
 #include <faiss/IndexPreTransform.h>
-#include <faiss/impl/FaissException.h>
 #include <faiss/impl/io.h>
 #include <faiss/index_factory.h>
 #include <faiss/index_io.h>
@@ -19,6 +18,7 @@
 
 #include "common/error.h"
 #include "common/files.h"
+#include "index/faiss_errors.h"
 
 namespace fluke {
 namespace {
@@ -34,20 +34,6 @@ constexpr int kDefaultRefineFactor = 8;
 
 faiss::MetricType FaissMetric(Similarity similarity) {
   return similarity == Similarity::kL2 ? faiss::METRIC_L2 : faiss::METRIC_INNER_PRODUCT;
-}
-
-// Runs `work`; whatever FAISS throws becomes an Error with `context` before it.
-template <typename Work>
-auto WithFaiss(absl::StatusCode code, const std::string& context, const Work& work) {
-  try {
-    return work();
-  } catch (const faiss::FaissException& error) {
-    Throw(code, context, ": ", error.what());
-  } catch (const std::bad_alloc&) {
-    Throw(absl::StatusCode::kResourceExhausted, context, ": out of memory");
-  } catch (const std::length_error& error) {  // a vector sized by a damaged length
-    Throw(code, context, ": ", error.what());
-  }
 }
 
 std::unique_ptr<faiss::Index> MakeIndex(const std::string& factory, int64_t dimension,

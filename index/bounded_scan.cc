@@ -10,6 +10,7 @@
 #include "index/code_hits.h"
 #include "index/exact_scan.h"
 #include "index/parallel_loop.h"
+#include "index/row_codes_writer.h"
 #include "index/score_kernels.h"
 
 namespace fluke {
@@ -25,9 +26,6 @@ constexpr int kAhead = 8;  // vectors fetched before they are scored
 constexpr int64_t kPlainFrom = 12, kPlainFromAlone = 3;
 constexpr size_t kFewQueries = 64;
 constexpr int64_t kScanned = -1;  // instead of a number of rows: to be scanned plainly
-
-// Queries whose squares stay far inside float32's range; others are scanned plainly.
-constexpr double kMinNorm = 1e-12, kMaxNorm = 1e12;
 
 struct Candidate {
   float upper;
@@ -143,37 +141,30 @@ class Pass {
     const float* query = queries_.data() + q * dimension_;
     const ScoreFunction score = BestScoreKernel().of(similarity_);
     const double constant = encoded_[static_cast<size_t>(q)].constant;
-    best.clear();  // a heap, the worst on top
+    BestK heap(k_);
     // By falling upper bound, some at a time so that their vectors are on the way.
     std::make_heap(candidates.begin(), candidates.end(), Lower);
     for (auto end = candidates.end(); end != candidates.begin();) {
       auto next = end;
       for (int i = 0; i < kAhead && next != candidates.begin(); ++i) {
         std::pop_heap(candidates.begin(), next, Lower);
-        Fetch((--next)->row);
+        FetchVector(rows_.data() + (--next)->row * dimension_, dimension_);
       }
       while (end != next) {
         const Candidate& candidate = *--end;
-        const bool full = static_cast<int64_t>(best.size()) == k_;
         // Upper bounds here hold their slack; the sum in double precision adds none.
-        if (full && candidate.upper + constant < best.front().score) {
+        if (candidate.upper + constant < heap.threshold()) {
           next = end = candidates.begin();
           break;
         }
         Neighbor scored{.row = candidate.row};
         score(query, 1, rows_.data() + candidate.row * dimension_, 1, dimension_, &scored.score);
         ++scored_rows;
-        if (full) {
-          if (!Better(scored, best.front())) continue;
-          std::pop_heap(best.begin(), best.end(), Better);
-          best.back() = scored;
-        } else {
-          best.push_back(scored);
-        }
-        std::push_heap(best.begin(), best.end(), Better);
+        heap.Offer(scored);
       }
     }
-    std::sort_heap(best.begin(), best.end(), Better);
+    best = heap.kept();
+    std::sort(best.begin(), best.end(), Better);
     return true;
   }
 
@@ -211,11 +202,6 @@ class Pass {
         candidates.Offer(row, 2 * hits.middle[p] - upper, upper);
       }
     }
-  }
-
-  void Fetch(int64_t row) const {
-    const auto* line = reinterpret_cast<const char*>(rows_.data() + row * dimension_);
-    for (int64_t i = 0; i < 4 * dimension_; i += 64) __builtin_prefetch(line + i);
   }
 
   static bool Lower(const Candidate& a, const Candidate& b) {
@@ -257,11 +243,12 @@ class Pass {
   std::vector<Share> found_;         // one a thread
 };
 
+// Its squares stay far inside float32's range.
 bool IsOrdinary(std::span<const float> query) {
   double squares = 0;
   for (const float value : query) squares += static_cast<double>(value) * value;
   const double norm = std::sqrt(squares);
-  return norm == 0 || (norm >= kMinNorm && norm <= kMaxNorm);
+  return IsOrdinaryLength(norm);
 }
 
 // Together, since a plain scan of many queries costs little more than one of a few.

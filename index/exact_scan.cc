@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "index/best_k.h"
 #include "index/score_kernels.h"
 
 namespace fluke {
@@ -15,34 +16,6 @@ constexpr int64_t kBlockBytes =
 constexpr int64_t kQueriesPerPass = 256;  // bounds the memory for scores and heaps
 constexpr double kParallelFrom =
     4e6;  // multiply-adds below which starting threads costs more than it gains
-
-// The best k seen so far, the worst of them on top.
-class BestK {
- public:
-  explicit BestK(int64_t k) : k_(static_cast<size_t>(k)) { heap_.reserve(k_); }
-
-  // Rows that score below this cannot enter.
-  float threshold() const {
-    return heap_.size() < k_ ? -std::numeric_limits<float>::infinity() : heap_.front().score;
-  }
-
-  void Offer(const Neighbor& candidate) {
-    if (heap_.size() == k_) {
-      if (!Better(candidate, heap_.front())) return;
-      std::pop_heap(heap_.begin(), heap_.end(), Better);
-      heap_.back() = candidate;
-    } else {
-      heap_.push_back(candidate);
-    }
-    std::push_heap(heap_.begin(), heap_.end(), Better);
-  }
-
-  const std::vector<Neighbor>& kept() const { return heap_; }
-
- private:
-  size_t k_;
-  std::vector<Neighbor> heap_;
-};
 
 // What one thread has found in the row blocks that it has scanned.
 struct Finds {

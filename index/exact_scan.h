@@ -6,14 +6,10 @@
 #include <vector>
 
 #include "common/vector_index.h"
+#include "index/best_k.h"
 #include "index/similarity.h"
 
 namespace fluke {
-
-// Better score first; equal scores by row.
-inline bool Better(const Neighbor& a, const Neighbor& b) {
-  return a.score != b.score ? a.score > b.score : a.row < b.row;
-}
 
 // queries: n x dimension, rows: m x dimension, sound and normalised (similarity.h). exclude_rows:
 // empty or one a query, -1 = none. Result i holds min(k, m - excluded) neighbours, best first: the

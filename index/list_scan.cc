@@ -160,16 +160,13 @@ class Searcher {
   void ScoreRange(std::span<const float> query, size_t begin, size_t end,
                   std::vector<Neighbor>& out) const {
     for (size_t i = begin; i < end; ++i) {
-      if (i + kAhead < end) Fetch(candidates_[i + kAhead].row);
+      if (i + kAhead < end) {
+        FetchVector(rows_.data() + candidates_[i + kAhead].row * dimension_, dimension_);
+      }
       Neighbor scored{.row = candidates_[i].row};
       score_(query.data(), 1, rows_.data() + scored.row * dimension_, 1, dimension_, &scored.score);
       out.push_back(scored);
     }
-  }
-
-  void Fetch(int64_t row) const {
-    const auto* line = reinterpret_cast<const char*>(rows_.data() + row * dimension_);
-    for (int64_t i = 0; i < 4 * dimension_; i += 64) __builtin_prefetch(line + i);
   }
 
   const RowCodes& codes_;

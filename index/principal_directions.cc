@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "common/random.h"
+#include "index/faiss_errors.h"
 
 // BLAS, column-major: c = alpha op(a) op(b) + beta c.
 extern "C" int dgemm_(const char* trans_a, const char* trans_b, const int* m, const int* n,
@@ -68,7 +69,8 @@ PrincipalDirections LearnDirections(std::span<const float> rows, int64_t dimensi
   // FAISS finds no more directions than there are rows.
   const int64_t count = std::min({most, dimension, static_cast<int64_t>(sample.size())});
   faiss::PCAMatrix pca(static_cast<int>(dimension), static_cast<int>(count));
-  pca.train(static_cast<int64_t>(sample.size()), centred.data());
+  WithFaiss(absl::StatusCode::kInvalidArgument, "cannot find the principal directions",
+            [&] { pca.train(static_cast<int64_t>(sample.size()), centred.data()); });
   learned.directions =
       Orthonormal(std::span(pca.A).first(static_cast<size_t>(count * dimension)), dimension);
   learned.count = static_cast<int64_t>(learned.directions.size()) / dimension;

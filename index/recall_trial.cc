@@ -1,5 +1,7 @@
 #include "index/recall_trial.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 
 #include "index/exact_scan.h"
@@ -47,6 +49,10 @@ int RecallTrial::SmallestSetting(const Search& search, int most, double target) 
         return setting;
       }
     }
+  }
+  if (const double reached = Recall(search, most); reached < target) {
+    spdlog::warn("the index finds {:.3f} of the true neighbours at most, {:.3f} were asked for",
+                 reached, target);
   }
   return most;
 }

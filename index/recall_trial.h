@@ -25,7 +25,8 @@ class RecallTrial {
   // Share of the true neighbours that are among those found.
   double Recall(const Search& search, int setting) const;
 
-  // The smallest of 1, 2, 3, 4, 6, 8, 12, 16 ... `most` with this recall; `most` where none has it.
+  // The smallest of 1, 2, 3, 4, 6, 8, 12, 16 ... `most` with this recall; `most`, and a
+  // warning, where none has it.
   int SmallestSetting(const Search& search, int most, double target) const;
 
  private:

@@ -13,6 +13,7 @@
 
 #include "common/error.h"
 #include "common/files.h"
+#include "index/faiss_errors.h"
 #include "index/parallel_loop.h"
 #include "index/principal_directions.h"
 #include "index/row_codes_format.h"
@@ -32,8 +33,6 @@ constexpr double kVisitedShare = 1.0 / 32;  // of an approximate search
 constexpr int64_t kClusterSampleRows = 64;  // to learn a list from
 constexpr int kClusterIterations = 10;
 constexpr int64_t kAssignRows = 256;  // at a time: their distances stay in the cache
-// Lengths whose squares, and sums of them, stay far inside float32's range.
-constexpr double kMinNorm = 1e-12, kMaxNorm = 1e12;
 
 // One row's code and bounds.
 struct EncodedRow {
@@ -243,7 +242,7 @@ bool LengthsAreOrdinary(std::span<const float> rows, int64_t dimension) {
       squares += value * value;
     }
     const double norm = std::sqrt(squares);
-    ordinary = ordinary && (norm == 0 || norm >= kMinNorm) && norm <= kMaxNorm;
+    ordinary = ordinary && IsOrdinaryLength(norm);
   }
   return ordinary;
 }
@@ -310,7 +309,9 @@ class Lists {
     parameters.max_points_per_centroid = static_cast<int>(kClusterSampleRows);
     faiss::Clustering clustering(static_cast<int>(head_), static_cast<int>(count_), parameters);
     faiss::IndexFlatL2 nearest(head_);
-    clustering.train(n, y.data(), nearest);
+    WithFaiss(absl::StatusCode::kInvalidArgument,
+              StrCat("cannot divide the rows into ", count_, " lists"),
+              [&] { clustering.train(n, y.data(), nearest); });
     centroids = clustering.centroids;
   }
 

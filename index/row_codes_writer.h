@@ -15,6 +15,12 @@ inline constexpr double kDoubleSlack = 1e-10;
 // The next float32 above, with room for the few roundings on the way here.
 float RoundedUp(double value);
 
+// Lengths whose squares, and sums of them, stay far inside float32's range: bounds hold for no
+// others.
+inline bool IsOrdinaryLength(double length) {
+  return length == 0 || (length >= 1e-12 && length <= 1e12);
+}
+
 struct RowCodesOptions {
   int64_t head = 0;   // directions, a multiple of 4; 0: as many as pay, found on a sample
   int64_t lists = 0;  // groups of rows (k-means); 0: none

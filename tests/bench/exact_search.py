@@ -58,7 +58,7 @@ def main():
                                         "--search-threads", *args.threads)
         for threads in (f"threads_{t}" for t in args.threads):
             mine = result["fluke"][threads]
-            theirs = [result[engine][threads] for engine in args.peers_run]
+            theirs = [result[engine][threads] for engine in args.peers_run if result[engine]]
             if theirs:
                 result[f"{threads}_times_the_best_peer"] = {
                     "nq1": common.ratio(min(t["nq1_ms"] for t in theirs), mine["nq1_ms"]),
