@@ -59,7 +59,7 @@ std::string RankingLines(const VectorIndex& index, const Item& query,
                          const std::vector<Neighbor>& neighbors) {
   std::string lines;
   for (size_t i = 0; i < neighbors.size(); ++i) {
-    const Item& item = index.item(neighbors[i].row);
+    const Item item = index.item(neighbors[i].row);
     // Nine digits tell any two float32 apart.
     lines += CsvLine({query.id, query.identity, std::to_string(i + 1), item.id, item.identity,
                       absl::StrFormat("%.9g", neighbors[i].score)});

@@ -1,16 +1,19 @@
-// The seam between serve/cli and index/: read side and write side apart.
+// The seam between serve/cli and index/: read side, write side, and an index that is both at once.
 //
 // Vectors are row-major float32. Scores: larger is better; inner product or cosine similarity as
 // they are, L2 as the negative squared distance. Equal scores are ordered by item row.
 #pragma once
 
 #include <cstdint>
+#include <limits>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "common/filter.h"
 #include "common/item.h"
 
 namespace fluke {
@@ -25,6 +28,13 @@ struct SearchOptions {
   int k = 20;
   int nprobe = 0;     // IVF lists visited
   int ef_search = 0;  // HNSW candidate list
+  // Only items that match; null = all. The answer is exact in their number whatever the index type:
+  // min(k, matches). Must outlive the search.
+  const Filter* filter = nullptr;
+  // Neighbours that score below are left out.
+  float min_score = -std::numeric_limits<float>::infinity();
+  // The best photograph of each of k individuals. An item of unknown identity stands for itself.
+  bool one_per_identity = false;
 };
 
 struct IndexInfo {
@@ -43,13 +53,13 @@ class VectorIndex {
   virtual ~VectorIndex() = default;
   virtual IndexInfo Describe() const = 0;
   // queries: n x dimension; `exclude_rows` (empty, or one a query, -1 = none) leaves a row out,
-  // e.g. the query itself. Result i holds min(k, size - excluded) neighbours, best first. Throws
-  // InvalidArgument for a wrong dimension, k < 1 or a value that is not finite. Cosine indexes
-  // normalise queries themselves.
+  // e.g. the query itself. Result i holds min(k, items that may be found) neighbours, best first.
+  // Throws InvalidArgument for a wrong dimension, k < 1 or a value that is not finite. Cosine
+  // indexes normalise queries themselves.
   virtual std::vector<std::vector<Neighbor>> Search(
       std::span<const float> queries, const SearchOptions& options,
       std::span<const int64_t> exclude_rows = {}) const = 0;
-  virtual const Item& item(int64_t row) const = 0;
+  virtual Item item(int64_t row) const = 0;
   // Row of the item called `id`.
   virtual std::optional<int64_t> FindItem(std::string_view id) const = 0;
   // The vector of a row as it was added, of unit length in a cosine index.
@@ -67,6 +77,27 @@ class IndexWriter {
   virtual int64_t Remove(const std::vector<std::string>& ids) = 0;
   // Makes everything since the last commit durable as a new snapshot and returns its number.
   virtual int64_t Commit() = 0;
+};
+
+// An index folder that is changed while it is searched. Thread-safe. A change that returned is
+// durable (in the write-ahead log) and part of every later Current(); one that threw did not
+// happen. Searches never wait for changes or for Compact().
+class LiveIndex {
+ public:
+  virtual ~LiveIndex() = default;
+  // The version with everything that was acknowledged so far. Its rows are not consecutive where
+  // items were replaced or removed.
+  virtual std::shared_ptr<const VectorIndex> Current() const = 0;
+  // vectors: items.size() x dimension. An id that is there already is replaced.
+  virtual void Upsert(const std::vector<Item>& items, std::span<const float> vectors) = 0;
+  // Returns how many of the ids were there.
+  virtual int64_t Remove(const std::vector<std::string>& ids) = 0;
+  // Replaces identity, path and metadata of items that are there; vectors stay. Throws NotFound,
+  // naming the id, where one is not.
+  virtual void Update(const std::vector<Item>& items) = 0;
+  // Folds all changes into a new snapshot and returns its number; searches and changes go on
+  // meanwhile.
+  virtual int64_t Compact() = 0;
 };
 
 }  // namespace fluke

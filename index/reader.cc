@@ -62,7 +62,7 @@ class SnapshotIndex : public VectorIndex {
     return SearchCandidates(normalised, k, asked, options, exclude_rows);
   }
 
-  const Item& item(int64_t row) const override { return snapshot_->items[Checked(row)]; }
+  Item item(int64_t row) const override { return snapshot_->items[Checked(row)]; }
 
   std::optional<int64_t> FindItem(std::string_view id) const override {
     const auto found = snapshot_->row_of_id.find(std::string(id));

@@ -131,7 +131,7 @@ void FillResponse(const Neighbors& neighbors, const VectorIndex& index,
                   v1::SearchResponse* response) {
   response->mutable_hits()->Reserve(static_cast<int>(neighbors.size()));
   for (const Neighbor& neighbor : neighbors) {
-    const Item& item = index.item(neighbor.row);
+    const Item item = index.item(neighbor.row);
     v1::Hit& hit = *response->add_hits();
     hit.set_id(item.id);
     hit.set_score(neighbor.score);

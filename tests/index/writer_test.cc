@@ -54,7 +54,7 @@ TEST_P(IndexWriterOf, KeepsItemsWithAllTheyCarry) {
   EXPECT_EQ(info.fingerprint, "model a");
   EXPECT_EQ(info.snapshot, 1);
   EXPECT_GT(info.bytes, 500u * 8 * 4);
-  const Item& item = index->item(9);
+  const Item item = index->item(9);
   EXPECT_EQ(item.id, "photo9");
   EXPECT_EQ(item.identity, "whale2");
   EXPECT_EQ(item.path, "photo9.jpg");
