@@ -11,6 +11,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -267,6 +268,14 @@ SearchDefaults ApproximateIndex::SuggestDefaults(bool refined) const {
 int ApproximateIndex::MostProbes() const {
   const auto* ivf = dynamic_cast<const faiss::IndexIVF*>(&Core(*index_));
   return ivf == nullptr ? 0 : static_cast<int>(ivf->nlist);
+}
+
+int ApproximateIndex::ScaledProbes(int nprobe, double factor) const {
+  const faiss::Index* core = &Core(*index_);
+  const bool fast_scan = dynamic_cast<const faiss::IndexIVFFastScan*>(core) != nullptr;
+  if (fast_scan && dynamic_cast<const faiss::IndexIVFPQFastScan*>(core) == nullptr) return nprobe;
+  const double from = nprobe > 0 ? nprobe : defaults_.nprobe;
+  return static_cast<int>(std::min<double>(MostProbes(), std::ceil(from * factor)));
 }
 
 void ApproximateIndex::CheckParameters(int nprobe, int ef_search) const {

@@ -53,6 +53,9 @@ class ApproximateIndex {
 
   // IVF: all lists; other kinds: 0.
   int MostProbes() const;
+  // Enough lists to find as much in `factor` times as many rows; 0 (the default) where a caller
+  // cannot choose.
+  int ScaledProbes(int nprobe, double factor) const;
 
   // Throws InvalidArgument for a parameter that this kind of index does not have.
   void CheckParameters(int nprobe, int ef_search) const;

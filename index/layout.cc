@@ -19,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kBuildingPrefix[] = ".building-";
+constexpr std::string_view kSegmentSuffix = ".log";
 constexpr size_t kMaxCurrentBytes = 64;
 
 std::string CurrentText(int64_t number) {
@@ -33,6 +34,12 @@ std::optional<int64_t> ParseSnapshotName(std::string_view name) {
   return number;
 }
 
+std::optional<int64_t> ParseSegmentName(std::string_view name) {
+  if (!name.ends_with(kSegmentSuffix)) return {};
+  name.remove_suffix(kSegmentSuffix.size());
+  return ParseSnapshotName(name);
+}
+
 std::vector<fs::path> Entries(const fs::path& folder) {
   std::vector<fs::path> entries;
   std::error_code error;
@@ -45,6 +52,17 @@ std::vector<fs::path> Entries(const fs::path& folder) {
   return entries;
 }
 
+// Those in the names of a folder's entries, ascending.
+std::vector<int64_t> Numbers(const fs::path& folder,
+                             std::optional<int64_t> (*parse)(std::string_view name)) {
+  std::vector<int64_t> numbers;
+  for (const fs::path& entry : Entries(folder)) {
+    if (const auto number = parse(entry.filename().string())) numbers.push_back(*number);
+  }
+  std::sort(numbers.begin(), numbers.end());
+  return numbers;
+}
+
 }  // namespace
 
 std::string SnapshotName(int64_t number) { return absl::StrFormat("%06d", number); }
@@ -53,15 +71,16 @@ fs::path SnapshotFolder(const fs::path& index, int64_t number) {
   return SnapshotsFolder(index) / SnapshotName(number);
 }
 
+fs::path LogSegment(const fs::path& index, int64_t number) {
+  return LogFolder(index) / (SnapshotName(number) + std::string(kSegmentSuffix));
+}
+
 std::vector<int64_t> ListSnapshots(const fs::path& index) {
-  std::vector<int64_t> numbers;
-  for (const fs::path& entry : Entries(SnapshotsFolder(index))) {
-    if (const auto number = ParseSnapshotName(entry.filename().string())) {
-      numbers.push_back(*number);
-    }
-  }
-  std::sort(numbers.begin(), numbers.end());
-  return numbers;
+  return Numbers(SnapshotsFolder(index), ParseSnapshotName);
+}
+
+std::vector<int64_t> ListLogSegments(const fs::path& index) {
+  return Numbers(LogFolder(index), ParseSegmentName);
 }
 
 bool HoldsIndex(const fs::path& index) {

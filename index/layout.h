@@ -18,8 +18,9 @@
 // CURRENT change (itself a rename): before that nobody sees it, after that it is never changed.
 // Live snapshots are numbered in the order of their commits; the last kSnapshotsKept stay.
 //
-// Kept free for live writes: `wal/` beside `snapshots/` (records after the live snapshot) and
-// further files in a snapshot (deletions), which its manifest lists like the others.
+//     wal/
+//       000007.log       changes after a snapshot, in order (change_log.h); those that the oldest
+//                        snapshot kept holds already are removed
 #pragma once
 
 #include <cstdint>
@@ -49,8 +50,14 @@ inline std::filesystem::path SnapshotsFolder(const std::filesystem::path& index)
 std::string SnapshotName(int64_t number);
 std::filesystem::path SnapshotFolder(const std::filesystem::path& index, int64_t number);
 
+inline std::filesystem::path LogFolder(const std::filesystem::path& index) { return index / "wal"; }
+std::filesystem::path LogSegment(const std::filesystem::path& index, int64_t number);
+
 // Numbers of the snapshot folders that are there, ascending; complete or not.
 std::vector<int64_t> ListSnapshots(const std::filesystem::path& index);
+
+// Numbers of the log's segments that are there, ascending.
+std::vector<int64_t> ListLogSegments(const std::filesystem::path& index);
 
 // Is there anything of an index in this folder, be it damaged?
 bool HoldsIndex(const std::filesystem::path& index);

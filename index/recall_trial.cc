@@ -22,7 +22,7 @@ RecallTrial::RecallTrial(Similarity similarity, std::span<const float> rows, int
     queries_.insert(queries_.end(), vector.begin(), vector.end());
   }
   for (const auto& neighbors :
-       ScanExactly(similarity, queries_, rows, dimension, kTop, query_rows_)) {
+       ScanExactly(similarity, queries_, rows, dimension, kTop, {.exclude_rows = query_rows_})) {
     std::vector<int64_t> found;
     for (const Neighbor& neighbor : neighbors) found.push_back(neighbor.row);
     std::sort(found.begin(), found.end());

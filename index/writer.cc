@@ -114,7 +114,7 @@ SearchDefaults TuneLists(const RowCodes& codes, std::span<const float> rows,
         return RowsOf(ScanLists(
             codes, BestCodeKernel(), manifest.similarity, queries, rows, manifest.dimension,
             {.k = RecallTrial::kTop, .nprobe = nprobe, .refine = defaults.refine_factor},
-            exclude_rows));
+            {.exclude_rows = exclude_rows}));
       },
       static_cast<int>(codes.lists()), target);
   return defaults;
