@@ -55,10 +55,7 @@ class BuildingFolder {
     SyncTree(path_);
     std::error_code error;
     fs::rename(path_, target, error);
-    if (error) {
-      Throw(absl::StatusCode::kInternal, "cannot rename ", path_, " to ", target, ": ",
-            error.message());
-    }
+    if (error) ThrowErrno(error.value(), "cannot rename a finished snapshot to", target);
     path_.clear();
     SyncDirectory(target.parent_path());
   }
@@ -66,6 +63,14 @@ class BuildingFolder {
  private:
   fs::path path_;
 };
+
+std::optional<int64_t> LiveNumber(const fs::path& folder) {
+  try {
+    return layout::ReadCurrent(folder);
+  } catch (const Error&) {
+    return {};
+  }
+}
 
 // What the outcome's rows and items are; the vectors are in `folder`.
 int64_t WriteRows(const Changes& changes, int64_t dimension, const fs::path& folder) {
@@ -182,14 +187,14 @@ class SnapshotWriter : public IndexWriter {
   int64_t Commit() override {
     if (base_ != nullptr && changes_.empty()) return base_->number;
     const int64_t number = NextNumber();
-    const fs::path target = layout::SnapshotFolder(folder_, number);
-    {
-      BuildingFolder building(folder_);
-      WriteSnapshot(building.path());
-      building.RenameTo(target);
+    std::unique_ptr<const Snapshot> snapshot;
+    try {
+      snapshot = Publish(number);
+    } catch (...) {
+      // What was never acknowledged must not stay as a good snapshot to fall back to.
+      if (LiveNumber(folder_) != number) layout::RemoveSnapshot(folder_, number);
+      throw;
     }
-    auto snapshot = ReadBack(number, target);
-    layout::WriteCurrent(folder_, number);
     manifest_ = snapshot->manifest;
     changes_ = Changes(snapshot.get(), manifest_.dimension);
     base_ = std::move(snapshot);
@@ -198,6 +203,18 @@ class SnapshotWriter : public IndexWriter {
   }
 
  private:
+  // Makes a snapshot of that number the live one.
+  std::unique_ptr<const Snapshot> Publish(int64_t number) const {
+    {
+      BuildingFolder building(folder_);
+      WriteSnapshot(building.path());
+      building.RenameTo(layout::SnapshotFolder(folder_, number));
+    }
+    auto snapshot = OpenSnapshot(folder_, number);  // what the disk says is what becomes live
+    layout::WriteCurrent(folder_, number);
+    return snapshot;
+  }
+
   void CheckItems(const std::vector<Item>& items, std::span<const float> vectors) const {
     const size_t width = static_cast<size_t>(manifest_.dimension);
     absl::flat_hash_set<std::string> ids;
@@ -218,7 +235,7 @@ class SnapshotWriter : public IndexWriter {
     return 1 + std::max(live, numbers.empty() ? 0 : numbers.back());
   }
 
-  void WriteSnapshot(const fs::path& building) {
+  void WriteSnapshot(const fs::path& building) const {
     SnapshotManifest manifest = manifest_;
     manifest.size = WriteRows(changes_, manifest.dimension, building);
     manifest.trained_size = 0;
@@ -289,23 +306,11 @@ class SnapshotWriter : public IndexWriter {
     return index;
   }
 
-  // What the disk says is what becomes live.
-  std::unique_ptr<const Snapshot> ReadBack(int64_t number, const fs::path& target) const {
-    try {
-      return OpenSnapshot(folder_, number);
-    } catch (...) {
-      std::error_code ignored;
-      fs::remove_all(target, ignored);
-      throw;
-    }
-  }
-
   void RemoveOldSnapshots() const {
     auto numbers = layout::ListSnapshots(folder_);
     const int64_t surplus = static_cast<int64_t>(numbers.size()) - layout::kSnapshotsKept;
     for (int64_t i = 0; i < surplus; ++i) {
-      std::error_code ignored;
-      fs::remove_all(layout::SnapshotFolder(folder_, numbers[static_cast<size_t>(i)]), ignored);
+      layout::RemoveSnapshot(folder_, numbers[static_cast<size_t>(i)]);
     }
   }
 
@@ -334,22 +339,8 @@ SnapshotManifest ManifestFrom(const IndexOptions& options) {
 }
 
 void MakeFolders(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(layout::SnapshotsFolder(folder), error);
-  if (error) {
-    Throw(absl::StatusCode::kPermissionDenied, "cannot make the index folder ", folder, ": ",
-          error.message());
-  }
-  SyncDirectory(folder);
-  SyncDirectory(fs::absolute(folder).parent_path());
-}
-
-std::optional<int64_t> LiveNumber(const fs::path& folder) {
-  try {
-    return layout::ReadCurrent(folder);
-  } catch (const Error&) {
-    return {};
-  }
+  MakeFolder(folder);
+  MakeFolder(layout::SnapshotsFolder(folder));
 }
 
 std::unique_ptr<IndexWriter> NewWriter(const fs::path& folder, FolderLock lock,
