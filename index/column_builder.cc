@@ -60,7 +60,7 @@ void ColumnBuilder::LayOut() {
   for (const uint32_t code : codes_) by_row.Append(code == 0 ? "" : values_[code - 1]);
   values_ = std::move(by_row);
   number_of_value_ = {};
-  codes_ = {};
+  codes_ = std::vector<uint32_t>();  // `= {}` would keep its memory
   laid_out_ = true;
 }
 
@@ -98,7 +98,9 @@ Column ColumnBuilder::FinishLaidOut(int64_t rows) && {
       ++numeric_rows;
     }
   }
-  if (static_cast<double>(numeric_rows) < kNumericShare * static_cast<double>(rows)) numbers = {};
+  if (static_cast<double>(numeric_rows) < kNumericShare * static_cast<double>(rows)) {
+    numbers = std::vector<double>();
+  }
   return Column(std::move(values_), std::move(numbers));
 }
 
