@@ -18,6 +18,14 @@ bool IsOwnColumn(std::string_view column) {
 
 }  // namespace
 
+void CheckMetadataNames(const Item& item) {
+  for (const auto& [name, value] : item.metadata) {
+    if (name.empty() || IsOwnColumn(name)) {
+      InvalidArgument("item '", item.id, "': '", name, "' cannot be the name of metadata");
+    }
+  }
+}
+
 std::vector<Item> ReadItems(const std::filesystem::path& csv) {
   CsvTable table = ReadCsv(csv);
   const int id = table.Column("id"), identity = table.Column("identity"),
@@ -65,12 +73,8 @@ std::string ItemsToCsv(const std::vector<Item>& items) {
       InvalidArgument("items ", first->second, " and ", row, " have the same id '", item.id,
                       "'; ids must be unique");
     }
-    for (const auto& [name, value] : item.metadata) {
-      if (name.empty() || IsOwnColumn(name)) {
-        InvalidArgument("item '", item.id, "': '", name, "' cannot be the name of metadata");
-      }
-      columns.insert(name);
-    }
+    CheckMetadataNames(item);
+    for (const auto& [name, value] : item.metadata) columns.insert(name);
   }
 
   std::vector<std::string> fields = {"id", "identity", "path"};

@@ -15,6 +15,9 @@ struct Item {
   std::map<std::string, std::string> metadata;  // an empty value is the same as none
 };
 
+// Throws InvalidArgument, naming the item, where metadata has no name or that of another field.
+void CheckMetadataNames(const Item& item);
+
 // items.csv: columns id, identity, path, then metadata columns in alphabetical order; one row a
 // vector, in the vectors' order. Only `id` must be there when reading. Both throw InvalidArgument
 // for an empty or repeated id.

@@ -94,11 +94,32 @@ std::vector<Segment> SegmentsOf(const fs::path& index, int64_t origin) {
   std::vector<Segment> segments;
   for (const int64_t number : layout::ListLogSegments(index)) {
     const fs::path path = layout::LogSegment(index, number);
-    Segment segment = {.number = number, .name = path.string(), .bytes = ReadFile(path), .header = {}};
+    Segment segment = {
+        .number = number, .name = path.string(), .bytes = ReadFile(path), .header = {}};
     segment.header = ReadSegmentHeader(segment.bytes, segment.name);
     if (segment.header.identity.origin == origin) segments.push_back(std::move(segment));
   }
   return segments;
+}
+
+struct KnownSegment {
+  fs::path path;
+  SegmentHeader header;
+};
+
+// Those of all indexes, ascending, whose header is sound: a damaged one stays, somebody may want to
+// look at it.
+std::vector<KnownSegment> KnownSegments(const fs::path& index) {
+  std::vector<KnownSegment> known;
+  for (const int64_t number : layout::ListLogSegments(index)) {
+    const fs::path path = layout::LogSegment(index, number);
+    try {
+      known.push_back({path, ReadSegmentHeader(MappedFile(path).text(), path.string())});
+    } catch (const Error& error) {
+      spdlog::warn("{}", error.what());
+    }
+  }
+  return known;
 }
 
 }  // namespace
@@ -140,8 +161,7 @@ SegmentEnd ReadSegment(std::string_view bytes, bool last, std::string_view name,
     const auto sequence = Take<int64_t>(fields);
     const auto size = Take<uint32_t>(fields);
     const auto payload_crc = Take<uint32_t>(fields);
-    if (Take<uint32_t>(fields) !=
-        Crc32c(rest.substr(0, kRecordHeaderBytes - sizeof(uint32_t)))) {
+    if (Take<uint32_t>(fields) != Crc32c(rest.substr(0, kRecordHeaderBytes - sizeof(uint32_t)))) {
       DataLoss(where, ": damaged: the CRC-32C of a record's header does not match");
     }
     if (sequence != end.sequence + 1) {
@@ -182,11 +202,10 @@ int64_t ReadLog(const fs::path& index, const LogIdentity& identity, int64_t afte
       DataLoss(segment.name, ": changes ", sequence + 1, " to ", segment.header.first_sequence - 1,
                " are missing before it");
     }
-    const SegmentEnd end =
-        ReadSegment(segment.bytes, last, segment.name,
-                    [&](int64_t number, const v1::ChangeRecord& record) {
-                      if (number > after) apply(number, record);
-                    });
+    const SegmentEnd end = ReadSegment(segment.bytes, last, segment.name,
+                                       [&](int64_t number, const v1::ChangeRecord& record) {
+                                         if (number > after) apply(number, record);
+                                       });
     sequence = std::max(sequence, end.sequence);
   }
   return sequence;
@@ -224,8 +243,7 @@ void ChangeLog::BeginSegment() { Close(); }
 void ChangeLog::OpenSegment() {
   const auto numbers = layout::ListLogSegments(index_);
   path_ = layout::LogSegment(index_, numbers.empty() ? 1 : numbers.back() + 1);
-  const std::string header =
-      HeaderBytes({.identity = identity_, .first_sequence = sequence_ + 1});
+  const std::string header = HeaderBytes({.identity = identity_, .first_sequence = sequence_ + 1});
   WriteFileAtomically(path_, header);
   fd_ = open(path_.c_str(), O_WRONLY | O_CLOEXEC);
   if (fd_ < 0) ThrowErrno(errno, "cannot open", path_);
@@ -245,8 +263,8 @@ int64_t ChangeLog::Append(const v1::ChangeRecord& record) {
   if (fd_ < 0) OpenSegment();
   const std::string bytes = RecordBytes(sequence_ + 1, payload);
   for (size_t done = 0; done < bytes.size();) {
-    const ssize_t written = pwrite(fd_, bytes.data() + done, bytes.size() - done,
-                                   static_cast<off_t>(size_ + done));
+    const ssize_t written =
+        pwrite(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(size_ + done));
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) {
       const int error = errno;
@@ -267,26 +285,20 @@ int64_t ChangeLog::Append(const v1::ChangeRecord& record) {
   return ++sequence_;
 }
 
-void RemoveOldSegments(const fs::path& index, const std::vector<LogNeed>& needs) {
-  const auto numbers = layout::ListLogSegments(index);
-  struct Known {
-    fs::path path;
-    SegmentHeader header;
-  };
-  std::vector<Known> known;
-  for (const int64_t number : numbers) {
-    const fs::path path = layout::LogSegment(index, number);
-    try {
-      known.push_back({path, ReadSegmentHeader(MappedFile(path).text(), path.string())});
-    } catch (const Error&) {
-      // A damaged one stays: it may be needed, and somebody may want to look at it.
-    }
+int64_t NewLogOrigin(const fs::path& index, int64_t number) {
+  for (const KnownSegment& segment : KnownSegments(index)) {
+    number = std::max(number, segment.header.identity.origin + 1);
   }
+  return number;
+}
+
+void RemoveOldSegments(const fs::path& index, const std::vector<LogNeed>& needs) {
+  const std::vector<KnownSegment> known = KnownSegments(index);
   for (size_t i = 0; i < known.size(); ++i) {
     const SegmentHeader& header = known[i].header;
     // Its records end where the next segment of the same index begins.
     const auto next = std::find_if(known.begin() + static_cast<int64_t>(i) + 1, known.end(),
-                                   [&](const Known& other) {
+                                   [&](const KnownSegment& other) {
                                      return other.header.identity.origin == header.identity.origin;
                                    });
     const bool needed = std::any_of(needs.begin(), needs.end(), [&](const LogNeed& need) {

@@ -83,6 +83,9 @@ class ChangeLog {
   bool broken_ = false;
 };
 
+// For a new index that begins with snapshot `number`: its own, or one that no log here has.
+int64_t NewLogOrigin(const std::filesystem::path& index, int64_t number);
+
 // What a kept snapshot still needs of its log: the records after this one.
 struct LogNeed {
   int64_t origin = 0;

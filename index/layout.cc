@@ -84,7 +84,8 @@ std::vector<int64_t> ListLogSegments(const fs::path& index) {
 }
 
 bool HoldsIndex(const fs::path& index) {
-  return fs::exists(CurrentFile(index)) || !ListSnapshots(index).empty();
+  return fs::exists(CurrentFile(index)) || !ListSnapshots(index).empty() ||
+         !ListLogSegments(index).empty();
 }
 
 int64_t ReadCurrent(const fs::path& index) {
@@ -96,6 +97,14 @@ int64_t ReadCurrent(const fs::path& index) {
     DataLoss(path.string(), ": damaged: expected a snapshot number and its CRC-32C");
   }
   return *number;
+}
+
+std::optional<int64_t> LiveNumber(const fs::path& index) {
+  try {
+    return ReadCurrent(index);
+  } catch (const Error&) {
+    return {};
+  }
 }
 
 void WriteCurrent(const fs::path& index, int64_t number) {

@@ -66,6 +66,8 @@ bool HoldsIndex(const std::filesystem::path& index);
 
 // What CURRENT says. Throws NotFound when it is missing, DataLoss when it is damaged.
 int64_t ReadCurrent(const std::filesystem::path& index);
+// The same; none where it cannot be told.
+std::optional<int64_t> LiveNumber(const std::filesystem::path& index);
 void WriteCurrent(const std::filesystem::path& index, int64_t number);
 
 // A fresh empty folder for a snapshot under way.

@@ -7,6 +7,7 @@
 #include <memory>
 #include <numeric>
 
+#include "index/best_k.h"
 #include "index/code_hits.h"
 #include "index/exact_scan.h"
 #include "index/parallel_loop.h"

@@ -1,6 +1,7 @@
 // A set of rows of one index version, one bit a row: what a filter matches, what is deleted.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -35,6 +36,14 @@ class RowSet {
       if (words_[i] != 0) return true;
     }
     return false;
+  }
+
+  // Rows [begin, begin + count) as a set of their own. begin: a multiple of 64.
+  RowSet Slice(int64_t begin, int64_t count) const {
+    RowSet slice(count);
+    std::copy_n(words_.begin() + begin / 64, slice.words_.size(), slice.words_.begin());
+    slice.ClearBeyondEnd();
+    return slice;
   }
 
   // `other` is of as many rows.

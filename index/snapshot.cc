@@ -121,11 +121,15 @@ uint64_t Snapshot::bytes() const {
   return sum;
 }
 
+SnapshotManifest ReadSnapshotManifest(const fs::path& index, int64_t number) {
+  const fs::path path = layout::SnapshotFolder(index, number) / layout::kManifestFile;
+  return ParseSnapshotManifest(ReadFile(path, kMaxManifestBytes), path.string());
+}
+
 std::unique_ptr<const Snapshot> OpenSnapshot(const fs::path& index, int64_t number) {
   const fs::path folder = layout::SnapshotFolder(index, number);
   const fs::path manifest_path = folder / layout::kManifestFile;
-  SnapshotManifest manifest =
-      ParseSnapshotManifest(ReadFile(manifest_path, kMaxManifestBytes), manifest_path.string());
+  SnapshotManifest manifest = ReadSnapshotManifest(index, number);
   CheckFileNames(manifest, manifest_path);
   auto vectors = OpenVectors(folder, manifest);
   auto items = OpenItems(folder, manifest);

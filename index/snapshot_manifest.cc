@@ -34,6 +34,10 @@ SnapshotManifest FromJson(const json& document) {
   manifest.search = {.nprobe = search.at("nprobe").get<int>(),
                      .ef_search = search.at("ef_search").get<int>(),
                      .refine_factor = search.at("refine_factor").get<int>()};
+  if (const auto log = document.find("log"); log != document.end()) {  // older ones have none
+    manifest.log_origin = log->at("origin").get<int64_t>();
+    manifest.log_sequence = log->at("sequence").get<int64_t>();
+  }
   for (const auto& [name, file] : document.at("files").items()) {
     manifest.files[name] = {.bytes = file.at("bytes").get<uint64_t>(),
                             .crc32c = file.at("crc32c").get<uint32_t>()};
@@ -60,6 +64,7 @@ std::string SnapshotManifestToJson(const SnapshotManifest& manifest) {
                    {"ef_search", manifest.search.ef_search},
                    {"target_recall", manifest.target_recall},
                    {"refine_factor", manifest.search.refine_factor}}},
+                 {"log", {{"origin", manifest.log_origin}, {"sequence", manifest.log_sequence}}},
                  {"files", files}});
 }
 
@@ -74,6 +79,9 @@ SnapshotManifest ParseSnapshotManifest(std::string_view text, const std::string&
             ", this fluke reads ", kIndexFormatVersion);
     }
     SnapshotManifest manifest = FromJson(document);
+    if (manifest.log_origin < 0 || manifest.log_sequence < 0) {
+      DataLoss(name, ": damaged: change ", manifest.log_sequence, " of log ", manifest.log_origin);
+    }
     if (manifest.dimension < 1 || manifest.size < 0) {
       DataLoss(name, ": ", manifest.size, " items of dimension ", manifest.dimension);
     }

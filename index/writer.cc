@@ -11,8 +11,10 @@
 #include "common/files.h"
 #include "common/npy.h"
 #include "index/approximate_index.h"
+#include "index/change_log.h"
 #include "index/changes.h"
 #include "index/folder_lock.h"
+#include "index/index_version.h"
 #include "index/layout.h"
 #include "index/list_scan.h"
 #include "index/recall_trial.h"
@@ -63,14 +65,6 @@ class BuildingFolder {
  private:
   fs::path path_;
 };
-
-std::optional<int64_t> LiveNumber(const fs::path& folder) {
-  try {
-    return layout::ReadCurrent(folder);
-  } catch (const Error&) {
-    return {};
-  }
-}
 
 // What the outcome's rows and items are; the vectors are in `folder`.
 int64_t WriteRows(const Changes& changes, int64_t dimension, const fs::path& folder) {
@@ -152,54 +146,27 @@ SearchDefaults TuneFaiss(const ApproximateIndex& index, std::span<const float> r
   return defaults;
 }
 
-class SnapshotWriter : public IndexWriter {
+// Makes the next snapshot of an index. Refers to all that it is given.
+class SnapshotBuilder {
  public:
-  // `base`: null for an empty index.
-  SnapshotWriter(fs::path folder, FolderLock lock, SnapshotManifest manifest,
-                 std::unique_ptr<const Snapshot> base)
-      : folder_(std::move(folder)),
-        lock_(std::move(lock)),
-        manifest_(std::move(manifest)),
-        base_(std::move(base)),
-        changes_(base_.get(), manifest_.dimension) {}
+  // `base`: null for an empty index. manifest: of the base, or what a new index shall be.
+  SnapshotBuilder(const fs::path& folder, const SnapshotManifest& manifest, const Snapshot* base,
+                  const Changes& changes)
+      : folder_(folder), manifest_(manifest), base_(base), changes_(changes) {}
 
-  void Add(const std::vector<Item>& items, std::span<const float> vectors) override {
-    const size_t width = static_cast<size_t>(manifest_.dimension);
-    if (vectors.size() != items.size() * width) {
-      InvalidArgument(vectors.size(), " values for ", items.size(),
-                      " items, expected the index's dimension, ", manifest_.dimension, ", each");
-    }
-    CheckItems(items, vectors);
-    std::vector<float> vector(width);
-    for (size_t i = 0; i < items.size(); ++i) {
-      const auto given = vectors.subspan(i * width, width);
-      std::copy(given.begin(), given.end(), vector.begin());
-      Normalise(manifest_.similarity, vector);
-      changes_.Put(items[i], vector);
-    }
-  }
-
-  int64_t Remove(const std::vector<std::string>& ids) override {
-    return std::count_if(ids.begin(), ids.end(),
-                         [&](const std::string& id) { return changes_.Remove(id); });
-  }
-
-  int64_t Commit() override {
-    if (base_ != nullptr && changes_.empty()) return base_->number;
+  // The new live snapshot. Nothing has changed where it throws.
+  std::unique_ptr<const Snapshot> Commit() const {
     const int64_t number = NextNumber();
     std::unique_ptr<const Snapshot> snapshot;
     try {
       snapshot = Publish(number);
     } catch (...) {
       // What was never acknowledged must not stay as a good snapshot to fall back to.
-      if (LiveNumber(folder_) != number) layout::RemoveSnapshot(folder_, number);
+      if (layout::LiveNumber(folder_) != number) layout::RemoveSnapshot(folder_, number);
       throw;
     }
-    manifest_ = snapshot->manifest;
-    changes_ = Changes(snapshot.get(), manifest_.dimension);
-    base_ = std::move(snapshot);
     RemoveOldSnapshots();
-    return number;
+    return snapshot;
   }
 
  private:
@@ -215,19 +182,6 @@ class SnapshotWriter : public IndexWriter {
     return snapshot;
   }
 
-  void CheckItems(const std::vector<Item>& items, std::span<const float> vectors) const {
-    const size_t width = static_cast<size_t>(manifest_.dimension);
-    absl::flat_hash_set<std::string> ids;
-    for (size_t i = 0; i < items.size(); ++i) {
-      const std::string& id = items[i].id;
-      if (id.empty()) InvalidArgument("item ", i, " has no id");
-      if (!ids.insert(id).second) InvalidArgument("two items to add have the id '", id, "'");
-      const std::string defect =
-          VectorDefect(manifest_.similarity, vectors.subspan(i * width, width));
-      if (!defect.empty()) InvalidArgument("the vector of item '", id, "': ", defect);
-    }
-  }
-
   // Never one that was used, be it by a damaged snapshot.
   int64_t NextNumber() const {
     const auto numbers = layout::ListSnapshots(folder_);
@@ -237,6 +191,7 @@ class SnapshotWriter : public IndexWriter {
 
   void WriteSnapshot(const fs::path& building) const {
     SnapshotManifest manifest = manifest_;
+    if (base_ == nullptr) manifest.log_origin = NewLogOrigin(folder_, NextNumber());
     manifest.size = WriteRows(changes_, manifest.dimension, building);
     manifest.trained_size = 0;
     manifest.search = {};
@@ -306,18 +261,86 @@ class SnapshotWriter : public IndexWriter {
     return index;
   }
 
+  // And what of the log only they needed.
   void RemoveOldSnapshots() const {
     auto numbers = layout::ListSnapshots(folder_);
-    const int64_t surplus = static_cast<int64_t>(numbers.size()) - layout::kSnapshotsKept;
-    for (int64_t i = 0; i < surplus; ++i) {
-      layout::RemoveSnapshot(folder_, numbers[static_cast<size_t>(i)]);
+    while (numbers.size() > static_cast<size_t>(layout::kSnapshotsKept)) {
+      layout::RemoveSnapshot(folder_, numbers.front());
+      numbers.erase(numbers.begin());
+    }
+    std::vector<LogNeed> needs;
+    for (const int64_t number : numbers) {
+      try {
+        const SnapshotManifest kept = ReadSnapshotManifest(folder_, number);
+        needs.push_back({.origin = kept.log_origin, .after = kept.log_sequence});
+      } catch (const Error&) {
+        return;  // what a damaged one needs is not known
+      }
+    }
+    RemoveOldSegments(folder_, needs);
+  }
+
+  const fs::path& folder_;
+  const SnapshotManifest& manifest_;
+  const Snapshot* base_;
+  const Changes& changes_;
+};
+
+// What an overlay has changed of `base`.
+void AddTo(Changes& changes, const Snapshot& base, const OverlayView& overlay) {
+  RowSet gone = overlay.base_rows;
+  gone.Invert();
+  gone.ForEach([&](int64_t row) { changes.Remove(base.items.id(row)); });
+  overlay.tail_rows.ForEach([&](int64_t row) {
+    changes.Put(overlay.tail_item(row), overlay.tail_vector(row, base.manifest.dimension));
+  });
+}
+
+class SnapshotWriter : public IndexWriter {
+ public:
+  // `base`: null for an empty index.
+  SnapshotWriter(fs::path folder, FolderLock lock, SnapshotManifest manifest,
+                 std::shared_ptr<const Snapshot> base)
+      : folder_(std::move(folder)),
+        lock_(std::move(lock)),
+        manifest_(std::move(manifest)),
+        base_(std::move(base)),
+        changes_(base_.get(), manifest_.dimension) {}
+
+  void Add(const std::vector<Item>& items, std::span<const float> vectors) override {
+    CheckItemsToAdd(manifest_, items, vectors);
+    const size_t width = static_cast<size_t>(manifest_.dimension);
+    std::vector<float> vector(width);
+    for (size_t i = 0; i < items.size(); ++i) {
+      const auto given = vectors.subspan(i * width, width);
+      std::copy(given.begin(), given.end(), vector.begin());
+      Normalise(manifest_.similarity, vector);
+      changes_.Put(items[i], vector);
     }
   }
 
+  // What was logged after the base.
+  void Take(const OverlayView& logged) { AddTo(changes_, *base_, logged); }
+
+  int64_t Remove(const std::vector<std::string>& ids) override {
+    return std::count_if(ids.begin(), ids.end(),
+                         [&](const std::string& id) { return changes_.Remove(id); });
+  }
+
+  int64_t Commit() override {
+    if (base_ != nullptr && changes_.empty()) return base_->number;
+    auto snapshot = SnapshotBuilder(folder_, manifest_, base_.get(), changes_).Commit();
+    manifest_ = snapshot->manifest;
+    changes_ = Changes(snapshot.get(), manifest_.dimension);
+    base_ = std::move(snapshot);
+    return base_->number;
+  }
+
+ private:
   fs::path folder_;
   FolderLock lock_;
   SnapshotManifest manifest_;  // of the last commit; before the first, the options
-  std::unique_ptr<const Snapshot> base_;
+  std::shared_ptr<const Snapshot> base_;
   Changes changes_;
 };
 
@@ -345,11 +368,29 @@ void MakeFolders(const fs::path& folder) {
 
 std::unique_ptr<IndexWriter> NewWriter(const fs::path& folder, FolderLock lock,
                                        SnapshotManifest manifest) {
-  layout::RemoveLeftovers(folder, LiveNumber(folder));
+  layout::RemoveLeftovers(folder, layout::LiveNumber(folder));
   return std::make_unique<SnapshotWriter>(folder, std::move(lock), std::move(manifest), nullptr);
 }
 
 }  // namespace
+
+void CheckItemsToAdd(const SnapshotManifest& manifest, const std::vector<Item>& items,
+                     std::span<const float> vectors) {
+  const size_t width = static_cast<size_t>(manifest.dimension);
+  if (vectors.size() != items.size() * width) {
+    InvalidArgument(vectors.size(), " values for ", items.size(),
+                    " items, expected the index's dimension, ", manifest.dimension, ", each");
+  }
+  absl::flat_hash_set<std::string_view> ids;
+  for (size_t i = 0; i < items.size(); ++i) {
+    const std::string& id = items[i].id;
+    if (id.empty()) InvalidArgument("item ", i, " has no id");
+    if (!ids.insert(id).second) InvalidArgument("two items to add have the id '", id, "'");
+    CheckMetadataNames(items[i]);
+    const std::string defect = VectorDefect(manifest.similarity, vectors.subspan(i * width, width));
+    if (!defect.empty()) InvalidArgument("the vector of item '", id, "': ", defect);
+  }
+}
 
 std::unique_ptr<IndexWriter> CreateIndex(const fs::path& folder, const IndexOptions& options) {
   SnapshotManifest manifest = ManifestFrom(options);
@@ -371,11 +412,24 @@ std::unique_ptr<IndexWriter> ReplaceIndex(const fs::path& folder, const IndexOpt
 std::unique_ptr<IndexWriter> ContinueIndex(const fs::path& folder) {
   if (!layout::HoldsIndex(folder)) NotFound("no index in ", folder);
   FolderLock lock(layout::LockFile(folder));
-  layout::RemoveLeftovers(folder, LiveNumber(folder));
-  auto base = OpenLiveSnapshot(folder);
+  layout::RemoveLeftovers(folder, layout::LiveNumber(folder));
+  const std::shared_ptr<const Snapshot> base = OpenLiveSnapshot(folder);
   SnapshotManifest manifest = base->manifest;
-  return std::make_unique<SnapshotWriter>(folder, std::move(lock), std::move(manifest),
-                                          std::move(base));
+  const OverlayView logged = ReplayLog(folder, base);
+  manifest.log_sequence = logged.sequence;
+  auto writer =
+      std::make_unique<SnapshotWriter>(folder, std::move(lock), std::move(manifest), base);
+  writer->Take(logged);
+  return writer;
+}
+
+std::shared_ptr<const Snapshot> CommitVersion(const fs::path& folder, const IndexVersion& version) {
+  const Snapshot& base = version.snapshot();
+  SnapshotManifest manifest = base.manifest;
+  manifest.log_sequence = version.changes().sequence;
+  Changes changes(&base, manifest.dimension);
+  AddTo(changes, base, version.changes());
+  return SnapshotBuilder(folder, manifest, &base, changes).Commit();
 }
 
 }  // namespace fluke

@@ -11,6 +11,10 @@
 
 namespace fluke {
 
+class IndexVersion;
+struct Snapshot;
+struct SnapshotManifest;
+
 struct IndexOptions {
   std::string factory = "Flat";   // factory.h; "Flat" = the exact scan
   std::string metric = "cosine";  // cosine, ip or l2
@@ -34,5 +38,13 @@ std::unique_ptr<IndexWriter> ReplaceIndex(const std::filesystem::path& folder,
                                           const IndexOptions& options);
 // Continues from the last good snapshot. Throws NotFound, DataLoss.
 std::unique_ptr<IndexWriter> ContinueIndex(const std::filesystem::path& folder);
+
+// Throws InvalidArgument, naming the item, unless all of them can be added to this index.
+void CheckItemsToAdd(const SnapshotManifest& manifest, const std::vector<Item>& items,
+                     std::span<const float> vectors);
+
+// Folds what changed into the next snapshot and makes that the live one. Only under the lock.
+std::shared_ptr<const Snapshot> CommitVersion(const std::filesystem::path& folder,
+                                              const IndexVersion& version);
 
 }  // namespace fluke
