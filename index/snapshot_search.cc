@@ -9,6 +9,7 @@
 #include "index/exact_scan.h"
 #include "index/list_scan.h"
 #include "index/parallel_loop.h"
+#include "index/recall_trial.h"
 #include "index/score_kernels.h"
 
 namespace fluke {
@@ -59,8 +60,13 @@ class Search {
   }
 
   std::vector<std::vector<Neighbor>> InLists() const {
-    const int64_t asked = options_.nprobe > 0 ? options_.nprobe : manifest_.search.nprobe;
-    const auto nprobe = static_cast<int64_t>(std::ceil(static_cast<double>(asked) * Thinness()));
+    double lists = options_.nprobe;
+    if (options_.nprobe == 0) {
+      // The default is tuned for so many neighbours; more of them lie in more lists.
+      const double more = static_cast<double>(k_) / static_cast<double>(RecallTrial::kTop);
+      lists = manifest_.search.nprobe * std::sqrt(std::max(1.0, more));
+    }
+    const auto nprobe = static_cast<int64_t>(std::ceil(lists * Thinness()));
     const bool filtered = scope_.allowed != nullptr && allowed_ < manifest_.size;
     if (k_ * Refine() >= allowed_ || allowed_ < manifest_.size / kFewAllowedOfLists ||
         (filtered && nprobe > snapshot_.codes->lists() / kMostListsVisited)) {
