@@ -19,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kBuildingPrefix[] = ".building-";
+constexpr char kSpillPrefix[] = ".spill-";
 constexpr size_t kMaxCurrentBytes = 64;
 
 std::string CurrentText(int64_t number) {
@@ -97,10 +98,17 @@ fs::path MakeBuildingFolder(const fs::path& index) {
   return path;
 }
 
+fs::path SpillPattern(const fs::path& index) {
+  return SnapshotsFolder(index) / (std::string(kSpillPrefix) + "XXXXXX");
+}
+
 void RemoveLeftovers(const fs::path& index, std::optional<int64_t> live) {
   std::error_code ignored;
   for (const fs::path& entry : Entries(SnapshotsFolder(index))) {
-    if (entry.filename().string().starts_with(kBuildingPrefix)) fs::remove_all(entry, ignored);
+    const std::string name = entry.filename().string();
+    if (name.starts_with(kBuildingPrefix) || name.starts_with(kSpillPrefix)) {
+      fs::remove_all(entry, ignored);
+    }
   }
   if (!live) return;
   for (const int64_t number : ListSnapshots(index)) {

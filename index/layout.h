@@ -13,6 +13,8 @@
 //         codes.bin      for "Flat": 8-bit codes of the rows (row_codes.h), where they pay
 //       .building-XXXXXX/  a snapshot under way; left over only by a crash, never read, removed by
 //                        the next writer
+//       .spill-XXXXXX    what waits for a commit and memory has no room for; without a name while a
+//                        writer uses it, left over like the building folder
 //
 // A snapshot is written under its temporary name, fsync'ed, renamed, read back, and only then does
 // CURRENT change (itself a rename): before that nobody sees it, after that it is never changed.
@@ -62,8 +64,11 @@ void WriteCurrent(const std::filesystem::path& index, int64_t number);
 // A fresh empty folder for a snapshot under way.
 std::filesystem::path MakeBuildingFolder(const std::filesystem::path& index);
 
-// Removes what crashed writers left: building folders, and, where the live snapshot is known,
-// snapshots that never became live. Only under the lock.
+// For ScratchFile (common/files.h).
+std::filesystem::path SpillPattern(const std::filesystem::path& index);
+
+// Removes what crashed writers left: building folders, spill files and, where the live snapshot is
+// known, snapshots that never became live. Only under the lock.
 void RemoveLeftovers(const std::filesystem::path& index, std::optional<int64_t> live);
 
 }  // namespace fluke::layout

@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "common/error.h"
 #include "common/files.h"
+#include "common/item.h"
 #include "common/npy.h"
 #include "index/approximate_index.h"
 #include "index/changes.h"
@@ -18,6 +19,7 @@
 #include "index/recall_trial.h"
 #include "index/row_codes.h"
 #include "index/row_codes_writer.h"
+#include "index/row_pass.h"
 #include "index/similarity.h"
 #include "index/snapshot.h"
 
@@ -26,7 +28,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kWriteBlockFloats = 1 << 20;
+constexpr size_t kWriteBlockBytes = 4 << 20;
 
 // A FAISS index learns again (clusters, codebooks) once it holds this many times the items that it
 // has learned from.
@@ -67,23 +69,39 @@ class BuildingFolder {
   fs::path path_;
 };
 
-// What the outcome's rows and items are; the vectors are in `folder`.
+void WriteItems(const Changes& changes, const ItemLines& lines, const fs::path& path) {
+  AtomicFile file(path);
+  std::string block = lines.Header();
+  changes.ForEach([&](const Item& item, std::span<const float>) {
+    block += lines.Line(item);
+    if (block.size() >= kWriteBlockBytes) {
+      file.Append(block);
+      block.clear();
+    }
+  });
+  file.Append(block);
+  file.Commit();
+}
+
+// The outcome's vectors and items; returns how many there are.
 int64_t WriteRows(const Changes& changes, int64_t dimension, const fs::path& folder) {
   NpyWriter vectors(folder / layout::kVectorsFile, dimension);
-  std::vector<Item> items;
+  ItemLines lines;
+  int64_t count = 0;
   std::vector<float> block;
   changes.ForEach([&](const Item& item, std::span<const float> vector) {
-    items.push_back(item);
+    ++count;
+    lines.Show(item);
     block.insert(block.end(), vector.begin(), vector.end());
-    if (block.size() >= kWriteBlockFloats) {
+    if (sizeof(float) * block.size() >= kWriteBlockBytes) {
       vectors.Append(block);
       block.clear();
     }
   });
   vectors.Append(block);
   vectors.Commit();
-  WriteFileAtomically(folder / layout::kItemsFile, ItemsToCsv(items));
-  return static_cast<int64_t>(items.size());
+  WriteItems(changes, lines, folder / layout::kItemsFile);
+  return count;
 }
 
 // Lists of about twice as many as their own number, of whole blocks at least.
@@ -102,19 +120,27 @@ std::vector<std::vector<int64_t>> RowsOf(const std::vector<std::vector<Neighbor>
   return rows;
 }
 
+RowsDone Releasing(const MappedNpy& vectors) {
+  return [&vectors](int64_t begin, int64_t end) { vectors.ReleaseRows(begin, end); };
+}
+
 // The fewest lists that reach the recall that is asked for.
-SearchDefaults TuneLists(const RowCodes& codes, std::span<const float> rows,
+SearchDefaults TuneLists(const RowCodes& codes, const MappedNpy& vectors,
                          const SnapshotManifest& manifest) {
   SearchDefaults defaults{.nprobe = 1, .refine_factor = kListRefineFactor};
   if (manifest.size < 2) return defaults;
-  const RecallTrial trial(manifest.similarity, rows, manifest.dimension);
+  const RecallTrial trial(manifest.similarity, vectors.values(), manifest.dimension,
+                          Releasing(vectors));
   const double target = manifest.target_recall > 0 ? manifest.target_recall : kListTargetRecall;
   defaults.nprobe = trial.SmallestSetting(
       [&](std::span<const float> queries, std::span<const int64_t> exclude_rows, int nprobe) {
-        return RowsOf(ScanLists(
-            codes, BestCodeKernel(), manifest.similarity, queries, rows, manifest.dimension,
-            {.k = RecallTrial::kTop, .nprobe = nprobe, .refine = defaults.refine_factor},
-            exclude_rows));
+        const auto results =
+            ScanLists(codes, BestCodeKernel(), manifest.similarity, queries, vectors.values(),
+                      manifest.dimension,
+                      {.k = RecallTrial::kTop, .nprobe = nprobe, .refine = defaults.refine_factor},
+                      exclude_rows);
+        vectors.ReleaseRows(0, vectors.rows());
+        return RowsOf(results);
       },
       static_cast<int>(codes.lists()), target);
   return defaults;
@@ -122,7 +148,7 @@ SearchDefaults TuneLists(const RowCodes& codes, std::span<const float> rows,
 
 // IVF's lists or HNSW's candidates, as few as reach the recall that is asked for; other kinds have
 // nothing to tune.
-SearchDefaults TuneFaiss(const ApproximateIndex& index, std::span<const float> rows,
+SearchDefaults TuneFaiss(const ApproximateIndex& index, const MappedNpy& vectors,
                          const SnapshotManifest& manifest) {
   SearchDefaults defaults = manifest.search;
   int* knob = defaults.nprobe > 0      ? &defaults.nprobe
@@ -130,7 +156,8 @@ SearchDefaults TuneFaiss(const ApproximateIndex& index, std::span<const float> r
                                        : nullptr;
   if (knob == nullptr || manifest.size < 2) return defaults;
   const bool ivf = defaults.nprobe > 0;
-  const RecallTrial trial(manifest.similarity, rows, manifest.dimension);
+  const RecallTrial trial(manifest.similarity, vectors.values(), manifest.dimension,
+                          Releasing(vectors));
   const int64_t asked = std::min(manifest.size, (RecallTrial::kTop + 1) * defaults.refine_factor);
   *knob = trial.SmallestSetting(
       [&](std::span<const float> queries, std::span<const int64_t> exclude_rows, int setting) {
@@ -151,12 +178,13 @@ class SnapshotWriter : public IndexWriter {
  public:
   // `base`: null for an empty index.
   SnapshotWriter(fs::path folder, FolderLock lock, SnapshotManifest manifest,
-                 std::unique_ptr<const Snapshot> base)
+                 std::unique_ptr<const Snapshot> base, uint64_t pending_bytes)
       : folder_(std::move(folder)),
         lock_(std::move(lock)),
         manifest_(std::move(manifest)),
         base_(std::move(base)),
-        changes_(base_.get(), manifest_.dimension) {}
+        pending_bytes_(pending_bytes),
+        changes_(NoChanges(base_.get())) {}
 
   void Add(const std::vector<Item>& items, std::span<const float> vectors) override {
     const size_t width = static_cast<size_t>(manifest_.dimension);
@@ -191,16 +219,20 @@ class SnapshotWriter : public IndexWriter {
     auto snapshot = ReadBack(number, target);
     layout::WriteCurrent(folder_, number);
     manifest_ = snapshot->manifest;
-    changes_ = Changes(snapshot.get(), manifest_.dimension);
+    changes_ = NoChanges(snapshot.get());
     base_ = std::move(snapshot);
     RemoveOldSnapshots();
     return number;
   }
 
  private:
+  Changes NoChanges(const Snapshot* base) const {
+    return {base, manifest_.dimension, {pending_bytes_, layout::SpillPattern(folder_)}};
+  }
+
   void CheckItems(const std::vector<Item>& items, std::span<const float> vectors) const {
     const size_t width = static_cast<size_t>(manifest_.dimension);
-    absl::flat_hash_set<std::string> ids;
+    absl::flat_hash_set<absl::string_view> ids;
     for (size_t i = 0; i < items.size(); ++i) {
       const std::string& id = items[i].id;
       if (id.empty()) InvalidArgument("item ", i, " has no id");
@@ -225,7 +257,7 @@ class SnapshotWriter : public IndexWriter {
     manifest.search = {};
     if (manifest.size > 0) {
       const MappedNpy vectors(building / layout::kVectorsFile);
-      WriteAids(building, vectors.values(), manifest);
+      WriteAids(building, vectors, manifest);
     }
     manifest.files.clear();
     for (const fs::directory_entry& entry : fs::directory_iterator(building)) {
@@ -234,54 +266,57 @@ class SnapshotWriter : public IndexWriter {
     WriteFileAtomically(building / layout::kManifestFile, SnapshotManifestToJson(manifest));
   }
 
-  // What makes searches of these rows quick.
-  void WriteAids(const fs::path& building, std::span<const float> rows,
+  // What makes searches of these vectors quick.
+  void WriteAids(const fs::path& building, const MappedNpy& vectors,
                  SnapshotManifest& manifest) const {
     const FactoryParts factory = ParseFactory(manifest.factory);
-    const fs::path codes = building / layout::kCodesFile;
+    const fs::path path = building / layout::kCodesFile;
     if (factory.exact()) {
-      WriteRowCodes(codes, manifest.similarity, rows, manifest.dimension);
+      WriteRowCodes(path, manifest.similarity, vectors.values(), manifest.dimension,
+                    {.done = Releasing(vectors)});
     } else if (factory.codes) {
-      const RowCodesOptions options = {.lists = ListsFor(factory, manifest.size)};
-      if (WriteRowCodes(codes, manifest.similarity, rows, manifest.dimension, options)) {
-        const RowCodes lists(MappedFile(codes), manifest.similarity, manifest.size,
-                             manifest.dimension, codes.string());
-        manifest.search = TuneLists(lists, rows, manifest);
+      const RowCodesOptions options = {.lists = ListsFor(factory, manifest.size),
+                                       .done = Releasing(vectors)};
+      if (WriteRowCodes(path, manifest.similarity, vectors.values(), manifest.dimension, options)) {
+        const RowCodes codes(MappedFile(path), manifest.similarity, manifest.size,
+                             manifest.dimension, path.string());
+        manifest.search = TuneLists(codes, vectors, manifest);
       }
     } else {
-      WriteFaissIndex(building / layout::kFaissFile, factory, rows, manifest);
+      WriteFaissIndex(building / layout::kFaissFile, factory, vectors, manifest);
     }
   }
 
-  void WriteFaissIndex(const fs::path& path, const FactoryParts& factory,
-                       std::span<const float> rows, SnapshotManifest& manifest) const {
-    std::unique_ptr<ApproximateIndex> index = GrowBase(rows, manifest.size);
+  void WriteFaissIndex(const fs::path& path, const FactoryParts& factory, const MappedNpy& vectors,
+                       SnapshotManifest& manifest) const {
+    std::unique_ptr<ApproximateIndex> index = GrowBase(vectors);
     if (index != nullptr) {
       manifest.trained_size = manifest_.trained_size;
     } else {
       index = std::make_unique<ApproximateIndex>(manifest.factory, manifest.similarity,
-                                                 manifest.dimension, rows);
+                                                 manifest.dimension, vectors.values(),
+                                                 Releasing(vectors));
       manifest.trained_size = manifest.size;
     }
     manifest.search = index->SuggestDefaults(factory.refined);
-    if (manifest.target_recall > 0) manifest.search = TuneFaiss(*index, rows, manifest);
+    if (manifest.target_recall > 0) manifest.search = TuneFaiss(*index, vectors, manifest);
     index->Write(path);
   }
 
-  // The base's FAISS index holding `rows` instead, without learning again; null where there is
+  // The base's FAISS index holding `vectors` instead, without learning again; null where there is
   // none, where it has outgrown what it learned from, or where its kind cannot do that.
-  std::unique_ptr<ApproximateIndex> GrowBase(std::span<const float> rows, int64_t size) const {
+  std::unique_ptr<ApproximateIndex> GrowBase(const MappedNpy& vectors) const {
     if (base_ == nullptr || base_->candidates == nullptr) return nullptr;
-    if (size > kRetrainGrowth * manifest_.trained_size) return nullptr;
+    if (vectors.rows() > kRetrainGrowth * manifest_.trained_size) return nullptr;
     const fs::path path = layout::SnapshotFolder(folder_, base_->number) / layout::kFaissFile;
     const MappedFile file(path);
-    CheckBytes(file.text(), base_->manifest.files.at(layout::kFaissFile), path);
+    CheckBytes(file, base_->manifest.files.at(layout::kFaissFile), path);
     auto index =
         std::make_unique<ApproximateIndex>(file.text(), manifest_.dimension, base_->manifest.size,
                                            base_->manifest.search, path.string());
     try {
       if (!changes_.only_appends()) index->Clear();
-      index->Add(rows.subspan(static_cast<size_t>(index->size() * manifest_.dimension)));
+      index->AddRest(vectors.values(), Releasing(vectors));
     } catch (const Error& error) {
       if (error.code() == absl::StatusCode::kUnimplemented) return nullptr;
       throw;
@@ -313,6 +348,7 @@ class SnapshotWriter : public IndexWriter {
   FolderLock lock_;
   SnapshotManifest manifest_;  // of the last commit; before the first, the options
   std::unique_ptr<const Snapshot> base_;
+  uint64_t pending_bytes_;
   Changes changes_;
 };
 
@@ -353,9 +389,10 @@ std::optional<int64_t> LiveNumber(const fs::path& folder) {
 }
 
 std::unique_ptr<IndexWriter> NewWriter(const fs::path& folder, FolderLock lock,
-                                       SnapshotManifest manifest) {
+                                       const IndexOptions& options, SnapshotManifest manifest) {
   layout::RemoveLeftovers(folder, LiveNumber(folder));
-  return std::make_unique<SnapshotWriter>(folder, std::move(lock), std::move(manifest), nullptr);
+  return std::make_unique<SnapshotWriter>(folder, std::move(lock), std::move(manifest), nullptr,
+                                          options.pending_bytes);
 }
 
 }  // namespace
@@ -367,24 +404,24 @@ std::unique_ptr<IndexWriter> CreateIndex(const fs::path& folder, const IndexOpti
   if (layout::HoldsIndex(folder)) {
     Throw(absl::StatusCode::kAlreadyExists, "there is an index in ", folder, " already");
   }
-  return NewWriter(folder, std::move(lock), std::move(manifest));
+  return NewWriter(folder, std::move(lock), options, std::move(manifest));
 }
 
 std::unique_ptr<IndexWriter> ReplaceIndex(const fs::path& folder, const IndexOptions& options) {
   SnapshotManifest manifest = ManifestFrom(options);
   MakeFolders(folder);
   FolderLock lock(layout::LockFile(folder));
-  return NewWriter(folder, std::move(lock), std::move(manifest));
+  return NewWriter(folder, std::move(lock), options, std::move(manifest));
 }
 
-std::unique_ptr<IndexWriter> ContinueIndex(const fs::path& folder) {
+std::unique_ptr<IndexWriter> ContinueIndex(const fs::path& folder, uint64_t pending_bytes) {
   if (!layout::HoldsIndex(folder)) NotFound("no index in ", folder);
   FolderLock lock(layout::LockFile(folder));
   layout::RemoveLeftovers(folder, LiveNumber(folder));
   auto base = OpenLiveSnapshot(folder);
   SnapshotManifest manifest = base->manifest;
   return std::make_unique<SnapshotWriter>(folder, std::move(lock), std::move(manifest),
-                                          std::move(base));
+                                          std::move(base), pending_bytes);
 }
 
 }  // namespace fluke
