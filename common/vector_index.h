@@ -71,7 +71,8 @@ class VectorIndex {
 class IndexWriter {
  public:
   virtual ~IndexWriter() = default;
-  // vectors: items.size() x dimension. An id that is there already is replaced.
+  // vectors: items.size() x dimension. An id that is there already is replaced. Where the disk is
+  // full (ResourceExhausted), the first of the items may have been added.
   virtual void Add(const std::vector<Item>& items, std::span<const float> vectors) = 0;
   // Returns how many of the ids were there.
   virtual int64_t Remove(const std::vector<std::string>& ids) = 0;

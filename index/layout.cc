@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr char kBuildingPrefix[] = ".building-";
 constexpr char kRemovingPrefix[] = ".removing-";
+constexpr char kSpillPrefix[] = ".spill-";
 constexpr std::string_view kSegmentSuffix = ".log";
 constexpr size_t kMaxCurrentBytes = 64;
 
@@ -129,11 +130,16 @@ void RemoveSnapshot(const fs::path& index, int64_t number) {
   fs::remove_all(leaving, ignored);
 }
 
+fs::path SpillPattern(const fs::path& index) {
+  return SnapshotsFolder(index) / (std::string(kSpillPrefix) + "XXXXXX");
+}
+
 void RemoveLeftovers(const fs::path& index, std::optional<int64_t> live) {
   std::error_code ignored;
   for (const fs::path& entry : Entries(SnapshotsFolder(index))) {
     const std::string name = entry.filename().string();
-    if (name.starts_with(kBuildingPrefix) || name.starts_with(kRemovingPrefix)) {
+    if (name.starts_with(kBuildingPrefix) || name.starts_with(kRemovingPrefix) ||
+        name.starts_with(kSpillPrefix)) {
       fs::remove_all(entry, ignored);
     }
   }

@@ -15,11 +15,14 @@
 #include "absl/time/time.h"
 #include "common/error.h"
 #include "index/change_log.h"
+#include "index/changes.h"
 #include "index/folder_lock.h"
 #include "index/index_version.h"
+#include "index/item_checks.h"
 #include "index/layout.h"
 #include "index/overlay.h"
 #include "index/similarity.h"
+#include "index/snapshot_builder.h"
 #include "index/writer.h"
 
 namespace fluke {
@@ -112,7 +115,7 @@ class FolderLiveIndex : public LiveIndex {
       version = CurrentVersion();
     }
     if (version->changes().changes_nothing()) return version->snapshot().number;
-    const std::shared_ptr<const Snapshot> snapshot = CommitVersion(folder_, *version);
+    const std::shared_ptr<const Snapshot> snapshot = Fold(*version);
     const absl::MutexLock writing(&write_mutex_);
     StartFrom(snapshot);
     return snapshot->number;
@@ -149,6 +152,16 @@ class FolderLiveIndex : public LiveIndex {
     const int64_t sequence = log_->Append(record);
     overlay_->Apply(sequence, record);
     Publish();
+  }
+
+  // A snapshot of all that a version has.
+  std::unique_ptr<const Snapshot> Fold(const IndexVersion& version) const {
+    const Snapshot& base = version.snapshot();
+    SnapshotManifest manifest = base.manifest;
+    manifest.log_sequence = version.changes().sequence;
+    Changes changes(&base, manifest.dimension, {kPendingBytes, layout::SpillPattern(folder_)});
+    changes.Take(version.changes());
+    return CommitSnapshot(folder_, manifest, &base, changes);
   }
 
   // Rows that came or went, against how many start a compaction.

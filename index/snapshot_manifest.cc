@@ -1,5 +1,6 @@
 #include "index/snapshot_manifest.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_format.h"
@@ -12,6 +13,7 @@ namespace {
 
 using nlohmann::json;
 
+constexpr size_t kChecksumBlockBytes = 16 << 20;
 constexpr char kChecksumKey[] = "manifest_crc32c";
 
 // With its checksum over the same document without it.
@@ -43,6 +45,17 @@ SnapshotManifest FromJson(const json& document) {
                             .crc32c = file.at("crc32c").get<uint32_t>()};
   }
   return manifest;
+}
+
+uint32_t ChecksumOf(const MappedFile& file) {
+  uint32_t crc = 0;
+  for (size_t begin = 0; begin < file.bytes().size(); begin += kChecksumBlockBytes) {
+    const auto block =
+        file.bytes().subspan(begin, std::min(kChecksumBlockBytes, file.bytes().size() - begin));
+    crc = Crc32c(block.data(), block.size(), crc);
+    file.Release(block);
+  }
+  return crc;
 }
 
 }  // namespace
@@ -93,15 +106,16 @@ SnapshotManifest ParseSnapshotManifest(std::string_view text, const std::string&
 
 FileRecord MeasureFile(const std::filesystem::path& path) {
   const MappedFile file(path);
-  return {.bytes = file.text().size(), .crc32c = Crc32c(file.text())};
+  return {.bytes = file.bytes().size(), .crc32c = ChecksumOf(file)};
 }
 
-void CheckBytes(std::string_view bytes, const FileRecord& expected,
+void CheckBytes(const MappedFile& file, const FileRecord& expected,
                 const std::filesystem::path& path) {
-  if (bytes.size() != expected.bytes) {
-    DataLoss(path.string(), ": damaged: ", bytes.size(), " bytes, expected ", expected.bytes);
+  if (file.bytes().size() != expected.bytes) {
+    DataLoss(path.string(), ": damaged: ", file.bytes().size(), " bytes, expected ",
+             expected.bytes);
   }
-  if (const uint32_t crc = Crc32c(bytes); crc != expected.crc32c) {
+  if (const uint32_t crc = ChecksumOf(file); crc != expected.crc32c) {
     DataLoss(path.string(), ": damaged: CRC-32C ", absl::StrFormat("%08x", crc), ", expected ",
              absl::StrFormat("%08x", expected.crc32c));
   }

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/files.h"
 #include "index/similarity.h"
 
 namespace fluke {
@@ -52,8 +53,8 @@ SnapshotManifest ParseSnapshotManifest(std::string_view json, const std::string&
 // Size and checksum of a file as it is on disk.
 FileRecord MeasureFile(const std::filesystem::path& path);
 
-// Throws DataLoss when the bytes are not the recorded ones.
-void CheckBytes(std::string_view bytes, const FileRecord& expected,
+// Throws DataLoss when the file's bytes are not the recorded ones. Gives their pages back.
+void CheckBytes(const MappedFile& file, const FileRecord& expected,
                 const std::filesystem::path& path);
 
 }  // namespace fluke

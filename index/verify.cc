@@ -20,7 +20,7 @@ FileCheck CheckOne(const fs::path& index, const fs::path& path, const FileRecord
   FileCheck check = Unchecked(index, path);
   check.bytes = expected.bytes;
   try {
-    CheckBytes(MappedFile(path).text(), expected, path);
+    CheckBytes(MappedFile(path), expected, path);
   } catch (const Error& error) {
     check.problem = error.what();
   }
