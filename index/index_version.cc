@@ -204,6 +204,7 @@ IndexInfo IndexVersion::Describe() const {
           .size = changes_.size,
           .fingerprint = manifest.fingerprint,
           .snapshot = snapshot_->number,
+          .changed = changes_.changed(),
           .bytes = snapshot_->bytes()};
 }
 
@@ -251,6 +252,11 @@ void IndexVersion::CheckRow(int64_t row) const {
 Item IndexVersion::item(int64_t row) const {
   CheckRow(row);
   return row < BaseRows() ? snapshot_->items.item(row) : changes_.tail_item(row - BaseRows());
+}
+
+void IndexVersion::ForEachRow(const std::function<void(int64_t row)>& visit) const {
+  changes_.base_rows.ForEach(visit);
+  changes_.tail_rows.ForEach([&](int64_t row) { visit(BaseRows() + row); });
 }
 
 std::optional<int64_t> IndexVersion::FindItem(std::string_view id) const {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -25,6 +26,7 @@ class IndexVersion : public VectorIndex {
       std::span<const float> queries, const SearchOptions& options,
       std::span<const int64_t> exclude_rows = {}) const override;
   Item item(int64_t row) const override;
+  void ForEachRow(const std::function<void(int64_t row)>& visit) const override;
   std::optional<int64_t> FindItem(std::string_view id) const override;
   std::vector<float> vector(int64_t row) const override;
 

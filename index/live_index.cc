@@ -167,13 +167,11 @@ class FolderLiveIndex : public LiveIndex {
   // Rows that came or went, against how many start a compaction.
   bool ShouldCompact() const {
     const auto version = CurrentVersion();
-    const OverlayView& changes = version->changes();
-    const int64_t rows = changes.base_rows.rows();
-    const int64_t changed = changes.tail_rows.rows() + rows - changes.base_rows.Count();
+    const int64_t rows = version->changes().base_rows.rows();
     const int64_t most = options_.compact_after_rows > 0
                              ? options_.compact_after_rows
                              : std::max(kCompactAfterRows, rows / kCompactAfterPart);
-    return changed >= most;
+    return version->changes().changed() >= most;
   }
 
   void CompactNowAndThen() {

@@ -58,7 +58,9 @@ struct OverlayView {
   std::vector<std::shared_ptr<const TailBlock>> blocks = {};
   std::shared_ptr<const ChangedIds> changed_ids = {};
 
-  bool changes_nothing() const { return tail_rows.rows() == 0 && size == base_rows.rows(); }
+  // Rows that came, and rows of the snapshot that went.
+  int64_t changed() const { return tail_rows.rows() + base_rows.rows() - base_rows.Count(); }
+  bool changes_nothing() const { return changed() == 0; }
   const Item& tail_item(int64_t row) const {
     return blocks[static_cast<size_t>(row / kTailBlockRows)]
         ->items[static_cast<size_t>(row % kTailBlockRows)];
