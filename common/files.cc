@@ -20,17 +20,6 @@
 namespace fluke {
 namespace {
 
-// `doing`: "cannot write", `outcome`: what became of the file, or "".
-[[noreturn]] void ThrowErrno(int error, std::string_view doing, const std::filesystem::path& path,
-                             std::string_view outcome = "") {
-  // A file-size limit (ulimit -f, quota) is as good as a full disk.
-  const absl::StatusCode code = error == EFBIG     ? absl::StatusCode::kResourceExhausted
-                                : error == ENOTDIR ? absl::StatusCode::kNotFound
-                                                   : absl::ErrnoToStatusCode(error);
-  Throw(code, doing, " ", path.string(), ": ", std::generic_category().message(error),
-        std::string_view(outcome.empty() ? "" : "; "), outcome);
-}
-
 constexpr std::string_view kNothingReplaced = "nothing was replaced";
 
 // A descriptor that is closed when its scope ends.
@@ -57,9 +46,7 @@ int Open(const std::filesystem::path& path, int flags, mode_t mode = 0) {
 }
 
 // Some network file systems cannot fsync a folder; they order its entries themselves.
-bool Sync(int fd) {
-  return fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP || errno == EROFS;
-}
+bool Sync(int fd) { return fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP; }
 
 std::filesystem::path FolderOf(const std::filesystem::path& path) {
   const std::filesystem::path folder = path.parent_path();
@@ -67,10 +54,14 @@ std::filesystem::path FolderOf(const std::filesystem::path& path) {
 }
 
 // Unique among this machine's live processes and within this one; O_EXCL settles the rest.
+constexpr std::string_view kTemporaryEnd = ".tmp";
+std::string TemporaryPrefix(const std::filesystem::path& path) {
+  return StrCat(".", path.filename().string(), ".");
+}
 std::filesystem::path TemporaryName(const std::filesystem::path& path) {
   static std::atomic<uint64_t> counter = 0;
   return FolderOf(path) /
-         StrCat(".", path.filename().string(), ".", getpid(), ".", counter.fetch_add(1), ".tmp");
+         StrCat(TemporaryPrefix(path), getpid(), ".", counter.fetch_add(1), kTemporaryEnd);
 }
 
 void WriteAll(int fd, const void* data, size_t bytes, uint64_t offset,
@@ -121,6 +112,16 @@ struct stat StatOf(int fd, const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+void ThrowErrno(int error, std::string_view doing, const std::filesystem::path& path,
+                std::string_view outcome) {
+  // A file-size limit (ulimit -f, quota) is as good as a full disk.
+  const absl::StatusCode code = error == EFBIG     ? absl::StatusCode::kResourceExhausted
+                                : error == ENOTDIR ? absl::StatusCode::kNotFound
+                                                   : absl::ErrnoToStatusCode(error);
+  Throw(code, doing, " ", path.string(), ": ", std::generic_category().message(error),
+        std::string_view(outcome.empty() ? "" : "; "), outcome);
+}
 
 std::string ReadFile(const std::filesystem::path& path, uint64_t max_bytes) {
   const Descriptor file(Open(path, O_RDONLY));
@@ -215,14 +216,26 @@ void AtomicFile::Commit() {
   SyncDirectory(FolderOf(path_));
 }
 
+void RemoveAbandoned(const std::filesystem::path& path) {
+  std::vector<std::filesystem::path> abandoned;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(FolderOf(path), error), end; !error && it != end;
+       it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (name.starts_with(TemporaryPrefix(path)) && name.ends_with(kTemporaryEnd)) {
+      abandoned.push_back(it->path());
+    }
+  }
+  for (const std::filesystem::path& file : abandoned) std::filesystem::remove(file, error);
+}
+
 AtomicFolder::AtomicFolder(const std::filesystem::path& target)
     : target_((std::filesystem::weakly_canonical(target) / "").lexically_normal().parent_path()) {
   std::error_code error;
   if (std::filesystem::exists(target_, error) && !std::filesystem::is_directory(target_, error)) {
     InvalidArgument(target.string(), ": is a file, expected the name of a folder");
   }
-  std::filesystem::create_directories(FolderOf(target_), error);
-  if (error) ThrowErrno(error.value(), "cannot create", FolderOf(target_));
+  MakeFolder(FolderOf(target_));
   do {
     temporary_ = TemporaryName(target_);
     error = {};
@@ -250,6 +263,26 @@ void AtomicFolder::Commit() {
     temporary_ = old;
   }
   SyncDirectory(FolderOf(target_));
+}
+
+void MakeFolder(const std::filesystem::path& folder) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  // From the folder upwards to the first that is there.
+  std::vector<fs::path> missing;
+  const fs::path whole = fs::absolute(folder / "").parent_path();
+  for (fs::path each = whole; !fs::is_directory(each, ignored) && each.has_relative_path();
+       each = each.parent_path()) {
+    missing.push_back(each);
+  }
+  for (auto it = missing.rbegin(); it != missing.rend(); ++it) {
+    if (mkdir(it->c_str(), 0777) == 0) continue;
+    const int error = errno;
+    if (!fs::is_directory(*it, ignored)) ThrowErrno(error, "cannot create the folder", *it);
+  }
+  // One that was there may have been made by a process that died before it came to this.
+  if (missing.empty()) missing.push_back(whole);
+  for (const fs::path& made : missing) SyncDirectory(made.parent_path());
 }
 
 void SyncDirectory(const std::filesystem::path& folder) {

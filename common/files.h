@@ -13,6 +13,10 @@
 
 namespace fluke {
 
+// `doing`: "cannot write"; `outcome`: what became of the file, or "".
+[[noreturn]] void ThrowErrno(int error, std::string_view doing, const std::filesystem::path& path,
+                             std::string_view outcome = "");
+
 // The whole file. `max_bytes` bounds what a damaged or hostile file can make us allocate.
 std::string ReadFile(const std::filesystem::path& path, uint64_t max_bytes = uint64_t{1} << 40);
 
@@ -42,6 +46,9 @@ class AtomicFile {
   uint64_t size_ = 0;
 };
 
+// Removes the temporary files that killed writers of `path` left. Nobody may be writing it.
+void RemoveAbandoned(const std::filesystem::path& path);
+
 // A folder whose files appear all at once: write them below path(), then Commit() puts the folder
 // in the place of `target` in one step. Files of the old folder whose names are not among the new
 // ones are kept. Destroyed before Commit(), `target` is as it was. Not thread-safe; the caller owns
@@ -60,6 +67,9 @@ class AtomicFolder {
   std::filesystem::path target_;
   std::filesystem::path temporary_;
 };
+
+// Makes the folder, and those above it, unless they are there. Durable when it returns.
+void MakeFolder(const std::filesystem::path& folder);
 
 // Makes the directory entries of `folder` durable (after a rename or create in it).
 void SyncDirectory(const std::filesystem::path& folder);

@@ -92,16 +92,26 @@ class BytesReader : public faiss::IOReader {
   std::string_view left_;
 };
 
+// Keeps the first error for later: FAISS's buffer writes once more when it is destroyed, where a
+// second exception would end the process.
 class FileWriter : public faiss::IOWriter {
  public:
   explicit FileWriter(AtomicFile& file) : file_(file) {}
   size_t operator()(const void* data, size_t size, size_t items) override {
-    file_.Append(data, size * items);
+    try {
+      if (!failure_) file_.Append(data, size * items);
+    } catch (...) {
+      failure_ = std::current_exception();
+    }
     return items;
+  }
+  void Check() const {
+    if (failure_) std::rethrow_exception(failure_);
   }
 
  private:
   AtomicFile& file_;
+  std::exception_ptr failure_;
 };
 
 // FAISS opens parallel regions even for one query; here the queries are what is spread over the
@@ -251,6 +261,7 @@ void ApproximateIndex::Write(const std::filesystem::path& path) const {
       faiss::BufferedIOWriter buffered(&unbuffered);
       faiss::write_index(index_.get(), &buffered);
     }
+    unbuffered.Check();
     file.Commit();
   });
 }

@@ -9,16 +9,13 @@
 #include <utility>
 
 #include "common/error.h"
+#include "common/files.h"
 
 namespace fluke {
 
 FolderLock::FolderLock(const std::filesystem::path& lock_file) {
   fd_ = open(lock_file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (fd_ < 0) {
-    const int error = errno;
-    Throw(absl::StatusCode::kPermissionDenied, "cannot lock ", lock_file, ": ",
-          std::strerror(error));
-  }
+  if (fd_ < 0) ThrowErrno(errno, "cannot lock", lock_file);
   if (flock(fd_, LOCK_EX | LOCK_NB) != 0) {
     const int error = errno;
     close(fd_);

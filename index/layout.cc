@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <system_error>
 
 #include "absl/strings/str_format.h"
@@ -20,6 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr char kBuildingPrefix[] = ".building-";
 constexpr char kSpillPrefix[] = ".spill-";
+constexpr char kRemovingPrefix[] = ".removing-";
 constexpr size_t kMaxCurrentBytes = 64;
 
 std::string CurrentText(int64_t number) {
@@ -87,10 +87,7 @@ void WriteCurrent(const fs::path& index, int64_t number) {
 fs::path MakeBuildingFolder(const fs::path& index) {
   std::string path = (SnapshotsFolder(index) / (std::string(kBuildingPrefix) + "XXXXXX")).string();
   if (mkdtemp(path.data()) == nullptr) {
-    const int error = errno;
-    Throw(error == ENOSPC ? absl::StatusCode::kResourceExhausted
-                          : absl::StatusCode::kPermissionDenied,
-          "cannot make a folder in ", SnapshotsFolder(index).string(), ": ", std::strerror(error));
+    ThrowErrno(errno, "cannot make a folder in", SnapshotsFolder(index));
   }
   // mkdtemp makes it private to the owner; a snapshot is readable like the folder it stands in.
   std::error_code ignored;
@@ -102,17 +99,26 @@ fs::path SpillPattern(const fs::path& index) {
   return SnapshotsFolder(index) / (std::string(kSpillPrefix) + "XXXXXX");
 }
 
+void RemoveSnapshot(const fs::path& index, int64_t number) {
+  std::error_code ignored;
+  const fs::path leaving = SnapshotsFolder(index) / (kRemovingPrefix + SnapshotName(number));
+  fs::rename(SnapshotFolder(index, number), leaving, ignored);
+  fs::remove_all(leaving, ignored);
+}
+
 void RemoveLeftovers(const fs::path& index, std::optional<int64_t> live) {
   std::error_code ignored;
   for (const fs::path& entry : Entries(SnapshotsFolder(index))) {
     const std::string name = entry.filename().string();
-    if (name.starts_with(kBuildingPrefix) || name.starts_with(kSpillPrefix)) {
+    if (name.starts_with(kBuildingPrefix) || name.starts_with(kRemovingPrefix) ||
+        name.starts_with(kSpillPrefix)) {
       fs::remove_all(entry, ignored);
     }
   }
+  RemoveAbandoned(CurrentFile(index));
   if (!live) return;
   for (const int64_t number : ListSnapshots(index)) {
-    if (number > *live) fs::remove_all(SnapshotFolder(index, number), ignored);
+    if (number > *live) RemoveSnapshot(index, number);
   }
 }
 

@@ -11,10 +11,12 @@
 //         items.csv      id, identity, path, metadata; row i is item i
 //         index.faiss    the FAISS index of those rows; none for "Flat" and without items
 //         codes.bin      for "Flat": 8-bit codes of the rows (row_codes.h), where they pay
-//       .building-XXXXXX/  a snapshot under way; left over only by a crash, never read, removed by
-//                        the next writer
-//       .spill-XXXXXX    what waits for a commit and memory has no room for; without a name while a
-//                        writer uses it, left over like the building folder
+//       .building-XXXXXX/  a snapshot under way
+//       .removing-000003/  a snapshot on its way out
+//       .spill-XXXXXX    what waits for a commit and memory has no room for; without a name as soon
+//                        as it is open
+//                        left over only by a crash, these are never read, and removed by the next
+//                        writer
 //
 // A snapshot is written under its temporary name, fsync'ed, renamed, read back, and only then does
 // CURRENT change (itself a rename): before that nobody sees it, after that it is never changed.
@@ -67,8 +69,11 @@ std::filesystem::path MakeBuildingFolder(const std::filesystem::path& index);
 // For ScratchFile (common/files.h).
 std::filesystem::path SpillPattern(const std::filesystem::path& index);
 
-// Removes what crashed writers left: building folders, spill files and, where the live snapshot is
-// known, snapshots that never became live. Only under the lock.
+// A snapshot is whole as long as it has its name. Best effort.
+void RemoveSnapshot(const std::filesystem::path& index, int64_t number);
+
+// Removes what crashed writers left: building folders, temporary files and, where the live snapshot
+// is known, snapshots that never became live. Only under the lock.
 void RemoveLeftovers(const std::filesystem::path& index, std::optional<int64_t> live);
 
 }  // namespace fluke::layout

@@ -57,10 +57,7 @@ class BuildingFolder {
     SyncTree(path_);
     std::error_code error;
     fs::rename(path_, target, error);
-    if (error) {
-      Throw(absl::StatusCode::kInternal, "cannot rename ", path_, " to ", target, ": ",
-            error.message());
-    }
+    if (error) ThrowErrno(error.value(), "cannot rename a finished snapshot to", target);
     path_.clear();
     SyncDirectory(target.parent_path());
   }
@@ -68,6 +65,14 @@ class BuildingFolder {
  private:
   fs::path path_;
 };
+
+std::optional<int64_t> LiveNumber(const fs::path& folder) {
+  try {
+    return layout::ReadCurrent(folder);
+  } catch (const Error&) {
+    return {};
+  }
+}
 
 void WriteItems(const Changes& changes, const ItemLines& lines, const fs::path& path) {
   AtomicFile file(path);
@@ -210,14 +215,14 @@ class SnapshotWriter : public IndexWriter {
   int64_t Commit() override {
     if (base_ != nullptr && changes_.empty()) return base_->number;
     const int64_t number = NextNumber();
-    const fs::path target = layout::SnapshotFolder(folder_, number);
-    {
-      BuildingFolder building(folder_);
-      WriteSnapshot(building.path());
-      building.RenameTo(target);
+    std::unique_ptr<const Snapshot> snapshot;
+    try {
+      snapshot = Publish(number);
+    } catch (...) {
+      // What was never acknowledged must not stay as a good snapshot to fall back to.
+      if (LiveNumber(folder_) != number) layout::RemoveSnapshot(folder_, number);
+      throw;
     }
-    auto snapshot = ReadBack(number, target);
-    layout::WriteCurrent(folder_, number);
     manifest_ = snapshot->manifest;
     changes_ = NoChanges(snapshot.get());
     base_ = std::move(snapshot);
@@ -228,6 +233,18 @@ class SnapshotWriter : public IndexWriter {
  private:
   Changes NoChanges(const Snapshot* base) const {
     return {base, manifest_.dimension, {pending_bytes_, layout::SpillPattern(folder_)}};
+  }
+
+  // Makes a snapshot of that number the live one.
+  std::unique_ptr<const Snapshot> Publish(int64_t number) const {
+    {
+      BuildingFolder building(folder_);
+      WriteSnapshot(building.path());
+      building.RenameTo(layout::SnapshotFolder(folder_, number));
+    }
+    auto snapshot = OpenSnapshot(folder_, number);  // what the disk says is what becomes live
+    layout::WriteCurrent(folder_, number);
+    return snapshot;
   }
 
   void CheckItems(const std::vector<Item>& items, std::span<const float> vectors) const {
@@ -250,7 +267,7 @@ class SnapshotWriter : public IndexWriter {
     return 1 + std::max(live, numbers.empty() ? 0 : numbers.back());
   }
 
-  void WriteSnapshot(const fs::path& building) {
+  void WriteSnapshot(const fs::path& building) const {
     SnapshotManifest manifest = manifest_;
     manifest.size = WriteRows(changes_, manifest.dimension, building);
     manifest.trained_size = 0;
@@ -324,23 +341,11 @@ class SnapshotWriter : public IndexWriter {
     return index;
   }
 
-  // What the disk says is what becomes live.
-  std::unique_ptr<const Snapshot> ReadBack(int64_t number, const fs::path& target) const {
-    try {
-      return OpenSnapshot(folder_, number);
-    } catch (...) {
-      std::error_code ignored;
-      fs::remove_all(target, ignored);
-      throw;
-    }
-  }
-
   void RemoveOldSnapshots() const {
     auto numbers = layout::ListSnapshots(folder_);
     const int64_t surplus = static_cast<int64_t>(numbers.size()) - layout::kSnapshotsKept;
     for (int64_t i = 0; i < surplus; ++i) {
-      std::error_code ignored;
-      fs::remove_all(layout::SnapshotFolder(folder_, numbers[static_cast<size_t>(i)]), ignored);
+      layout::RemoveSnapshot(folder_, numbers[static_cast<size_t>(i)]);
     }
   }
 
@@ -370,22 +375,8 @@ SnapshotManifest ManifestFrom(const IndexOptions& options) {
 }
 
 void MakeFolders(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(layout::SnapshotsFolder(folder), error);
-  if (error) {
-    Throw(absl::StatusCode::kPermissionDenied, "cannot make the index folder ", folder, ": ",
-          error.message());
-  }
-  SyncDirectory(folder);
-  SyncDirectory(fs::absolute(folder).parent_path());
-}
-
-std::optional<int64_t> LiveNumber(const fs::path& folder) {
-  try {
-    return layout::ReadCurrent(folder);
-  } catch (const Error&) {
-    return {};
-  }
+  MakeFolder(folder);
+  MakeFolder(layout::SnapshotsFolder(folder));
 }
 
 std::unique_ptr<IndexWriter> NewWriter(const fs::path& folder, FolderLock lock,

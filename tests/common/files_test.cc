@@ -20,6 +20,8 @@ namespace {
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::SizeIs;
+using testing::UnorderedElementsAre;
 
 std::vector<std::string> Names(const std::filesystem::path& folder) {
   std::vector<std::string> names;
@@ -153,6 +155,35 @@ TEST(AtomicFile, OnARealFullDiskToo) {
   if (WIFEXITED(status) && WEXITSTATUS(status) == 77) GTEST_SKIP() << "no mount namespaces here";
   EXPECT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST(AtomicFile, WhatAKilledWriterLeftIsRemovedAndNothingElse) {
+  const Scratch scratch;
+  const pid_t child = fork();
+  if (child == 0) {
+    AtomicFile file(scratch / "a");
+    _exit(0);  // as if killed: nothing is cleaned up
+  }
+  waitpid(child, nullptr, 0);
+  WriteFileAtomically(scratch / "a", "whole");
+  WriteFileAtomically(scratch / ".ab.1.0.tmp", "another's");
+  EXPECT_THAT(Names(scratch.folder()), SizeIs(3));
+  RemoveAbandoned(scratch / "a");
+  EXPECT_THAT(Names(scratch.folder()), UnorderedElementsAre("a", ".ab.1.0.tmp"));
+  RemoveAbandoned(scratch / "no/such/file");
+}
+
+TEST(MakeFolder, MakesThoseAboveItToo) {
+  const Scratch scratch;
+  for (int twice = 0; twice < 2; ++twice) {
+    MakeFolder(scratch / "x/y/z/");
+    EXPECT_TRUE(std::filesystem::is_directory(scratch / "x/y/z"));
+  }
+  WriteFileAtomically(scratch / "file", "");
+  for (const char* name : {"file", "file/deep/er"}) {
+    EXPECT_THAT(ErrorOf([&] { MakeFolder(scratch / name); }).what(),
+                HasSubstr((scratch / "file").string()));
+  }
 }
 
 TEST(AtomicFolder, AppearsOnlyWhenCommitted) {

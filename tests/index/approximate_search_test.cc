@@ -1,4 +1,6 @@
 #include <omp.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include <limits>
 #include <vector>
@@ -147,6 +149,24 @@ TEST(ApproximateIndex, RefusesParametersOfAnotherKindOfIndex) {
               [&] { ivf->Search(query, {.ef_search = 50}); });
   ExpectError(absl::StatusCode::kInvalidArgument, {"nprobe", "IVF"},
               [&] { hnsw->Search(query, {.nprobe = 5}); });
+}
+
+// FAISS's own buffer holds 1 MB; a file-size limit stands in for a full disk.
+TEST(ApproximateIndex, AFullDiskInTheMiddleOfALargeFileIsAnErrorAndReplacesNothing) {
+  TestFolder folder;
+  const ApproximateIndex index("IVF1,Flat", Similarity::kL2, 64, RandomVectors(8000, 64, 1));
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit unlimited{};
+  getrlimit(RLIMIT_FSIZE, &unlimited);
+  rlimit tight = unlimited;
+  tight.rlim_cur = 4096;
+  setrlimit(RLIMIT_FSIZE, &tight);
+  const std::filesystem::path path = folder.path() / "index.faiss";
+  ExpectError(absl::StatusCode::kResourceExhausted, {path.string(), "nothing was replaced"},
+              [&] { index.Write(path); });
+  setrlimit(RLIMIT_FSIZE, &unlimited);
+  signal(SIGXFSZ, SIG_DFL);
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
 TEST(ApproximateIndex, RefusesAFactoryStringThatIsNone) {
