@@ -7,6 +7,7 @@
 #include "index/bounded_scan.h"
 #include "index/exact_scan.h"
 #include "index/list_scan.h"
+#include "index/memory_need.h"
 #include "index/score_kernels.h"
 #include "index/snapshot.h"
 
@@ -27,7 +28,8 @@ class SnapshotIndex : public VectorIndex {
             .size = manifest_.size,
             .fingerprint = manifest_.fingerprint,
             .snapshot = snapshot_->number,
-            .bytes = snapshot_->bytes()};
+            .bytes = snapshot_->bytes(),
+            .memory_bytes = PredictMemory(manifest_).held_bytes()};
   }
 
   std::vector<std::vector<Neighbor>> Search(std::span<const float> queries,
@@ -166,8 +168,8 @@ class SnapshotIndex : public VectorIndex {
 
 }  // namespace
 
-std::unique_ptr<VectorIndex> OpenIndex(const fs::path& folder) {
-  return std::make_unique<SnapshotIndex>(OpenLiveSnapshot(folder));
+std::unique_ptr<VectorIndex> OpenIndex(const fs::path& folder, uint64_t available_bytes) {
+  return std::make_unique<SnapshotIndex>(OpenLiveSnapshot(folder, available_bytes));
 }
 
 void CheckFingerprint(const IndexInfo& index, std::string_view fingerprint, std::string_view of) {

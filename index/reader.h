@@ -3,17 +3,22 @@
 // taken.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string_view>
 
+#include "common/memory.h"
 #include "common/vector_index.h"
 
 namespace fluke {
 
 // Every file is read once and checked. A damaged live snapshot is logged and the last good one
-// opened. Throws NotFound when there is no index, DataLoss when no snapshot is good.
-std::unique_ptr<VectorIndex> OpenIndex(const std::filesystem::path& folder);
+// opened. Throws NotFound when there is no index, DataLoss when no snapshot is good,
+// ResourceExhausted, before anything but a manifest is read, when the index would not fit into the
+// available memory (IndexInfo::memory_bytes).
+std::unique_ptr<VectorIndex> OpenIndex(const std::filesystem::path& folder,
+                                       uint64_t available_bytes = AvailableMemory());
 
 // Throws FailedPrecondition, naming both, when `fingerprint` is that of another model than the
 // index's. An unknown ("") fingerprint on either side passes. `of`: whose it is, as it stands in
