@@ -2,7 +2,9 @@
 #include <cstdio>
 #include <iostream>
 #include <memory>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -39,7 +41,8 @@ void PrintInfo(const IndexInfo& info, bool json) {
                                 {"size", info.size},
                                 {"fingerprint", info.fingerprint},
                                 {"snapshot", info.snapshot},
-                                {"bytes", info.bytes}}
+                                {"bytes", info.bytes},
+                                {"memory_bytes", info.memory_bytes}}
                      .dump(2)
               << "\n";
     return;
@@ -50,20 +53,27 @@ void PrintInfo(const IndexInfo& info, bool json) {
             << "factory      " << info.factory << "\n"
             << "snapshot     " << info.snapshot << "\n"
             << "bytes        " << info.bytes << "\n"
+            << "memory_bytes " << info.memory_bytes << "\n"
             << "fingerprint  " << (info.fingerprint.empty() ? "unknown" : info.fingerprint) << "\n";
 }
 
+// The writer, and with it what it holds in memory, is gone afterwards.
+void AddAndCommit(const MappedEmbeddings& embeddings, std::unique_ptr<IndexWriter> writer) {
+  embeddings.ForEachBlock([&](const std::vector<Item>& items, std::span<const float> vectors) {
+    writer->Add(items, vectors);
+  });
+  writer->Commit();
+}
+
 void Build(const IndexArguments& arguments) {
-  const Embeddings embeddings = ReadEmbeddings(arguments.embeddings);
+  const MappedEmbeddings embeddings(arguments.embeddings);
   const IndexOptions options = {.factory = arguments.factory,
                                 .metric = arguments.metric,
-                                .dimension = embeddings.vectors.cols,
-                                .fingerprint = embeddings.fingerprint,
+                                .dimension = embeddings.dimension(),
+                                .fingerprint = embeddings.fingerprint(),
                                 .target_recall = arguments.target_recall};
-  const auto writer = arguments.replace ? ReplaceIndex(arguments.index, options)
-                                        : CreateIndex(arguments.index, options);
-  writer->Add(embeddings.items, embeddings.vectors.values);
-  writer->Commit();
+  AddAndCommit(embeddings, arguments.replace ? ReplaceIndex(arguments.index, options)
+                                             : CreateIndex(arguments.index, options));
   PrintInfo(OpenIndex(arguments.index)->Describe(), arguments.json);
 }
 
@@ -77,16 +87,15 @@ void BuildOrSayHowToReplace(const IndexArguments& arguments) {
 }
 
 void Add(const IndexArguments& arguments) {
-  const Embeddings embeddings = ReadEmbeddings(arguments.embeddings);
-  const auto writer = ContinueIndex(arguments.index);
+  const MappedEmbeddings embeddings(arguments.embeddings);
+  auto writer = ContinueIndex(arguments.index);
   const IndexInfo before = OpenIndex(arguments.index)->Describe();
-  CheckFingerprint(before, embeddings.fingerprint, "the embeddings " + arguments.embeddings);
-  if (embeddings.vectors.cols != before.dimension) {
-    InvalidArgument("the embeddings ", arguments.embeddings, " have ", embeddings.vectors.cols,
+  CheckFingerprint(before, embeddings.fingerprint(), "the embeddings " + arguments.embeddings);
+  if (embeddings.dimension() != before.dimension) {
+    InvalidArgument("the embeddings ", arguments.embeddings, " have ", embeddings.dimension(),
                     " dimensions, the index ", arguments.index, " has ", before.dimension);
   }
-  writer->Add(embeddings.items, embeddings.vectors.values);
-  writer->Commit();
+  AddAndCommit(embeddings, std::move(writer));
   PrintInfo(OpenIndex(arguments.index)->Describe(), arguments.json);
 }
 
