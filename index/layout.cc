@@ -18,7 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kBuildingPrefix[] = ".building-";
-constexpr char kSpillPrefix[] = ".spill-";
 constexpr char kRemovingPrefix[] = ".removing-";
 constexpr size_t kMaxCurrentBytes = 64;
 
@@ -95,10 +94,6 @@ fs::path MakeBuildingFolder(const fs::path& index) {
   return path;
 }
 
-fs::path SpillPattern(const fs::path& index) {
-  return SnapshotsFolder(index) / (std::string(kSpillPrefix) + "XXXXXX");
-}
-
 void RemoveSnapshot(const fs::path& index, int64_t number) {
   std::error_code ignored;
   const fs::path leaving = SnapshotsFolder(index) / (kRemovingPrefix + SnapshotName(number));
@@ -110,12 +105,12 @@ void RemoveLeftovers(const fs::path& index, std::optional<int64_t> live) {
   std::error_code ignored;
   for (const fs::path& entry : Entries(SnapshotsFolder(index))) {
     const std::string name = entry.filename().string();
-    if (name.starts_with(kBuildingPrefix) || name.starts_with(kRemovingPrefix) ||
-        name.starts_with(kSpillPrefix)) {
+    if (name.starts_with(kBuildingPrefix) || name.starts_with(kRemovingPrefix)) {
       fs::remove_all(entry, ignored);
     }
   }
   RemoveAbandoned(CurrentFile(index));
+  RemoveAbandoned(SpillFile(index));
   if (!live) return;
   for (const int64_t number : ListSnapshots(index)) {
     if (number > *live) RemoveSnapshot(index, number);

@@ -139,13 +139,11 @@ SearchDefaults TuneLists(const RowCodes& codes, const MappedNpy& vectors,
   const double target = manifest.target_recall > 0 ? manifest.target_recall : kListTargetRecall;
   defaults.nprobe = trial.SmallestSetting(
       [&](std::span<const float> queries, std::span<const int64_t> exclude_rows, int nprobe) {
-        const auto results =
+        return RowsOf(
             ScanLists(codes, BestCodeKernel(), manifest.similarity, queries, vectors.values(),
                       manifest.dimension,
                       {.k = RecallTrial::kTop, .nprobe = nprobe, .refine = defaults.refine_factor},
-                      exclude_rows);
-        vectors.ReleaseRows(0, vectors.rows());
-        return RowsOf(results);
+                      exclude_rows));
       },
       static_cast<int>(codes.lists()), target);
   return defaults;
@@ -232,7 +230,7 @@ class SnapshotWriter : public IndexWriter {
 
  private:
   Changes NoChanges(const Snapshot* base) const {
-    return {base, manifest_.dimension, {pending_bytes_, layout::SpillPattern(folder_)}};
+    return {base, manifest_.dimension, {pending_bytes_, layout::SpillFile(folder_)}};
   }
 
   // Makes a snapshot of that number the live one.
