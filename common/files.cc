@@ -357,7 +357,11 @@ ScratchFile::ScratchFile(std::filesystem::path path) : path_(std::move(path)) {
     fd_ = Open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
   } while (fd_ < 0 && errno == EEXIST);
   if (fd_ < 0) ThrowErrno(errno, "cannot create a scratch file for", path_);
-  unlink(name.c_str());
+  if (unlink(name.c_str()) != 0) {
+    const int error = errno;
+    close(fd_);
+    ThrowErrno(error, "cannot remove", name);
+  }
 }
 
 ScratchFile::~ScratchFile() {
