@@ -359,6 +359,7 @@ ScratchFile::ScratchFile(std::filesystem::path path) : path_(std::move(path)) {
   if (fd_ < 0) ThrowErrno(errno, "cannot create a scratch file for", path_);
   if (unlink(name.c_str()) != 0) {
     const int error = errno;
+    unlink(name.c_str());  // what failed for a moment only shall leave nothing behind
     close(fd_);
     ThrowErrno(error, "cannot remove", name);
   }
