@@ -138,12 +138,12 @@ void RemoveLeftovers(const fs::path& index, std::optional<int64_t> live) {
   std::error_code ignored;
   for (const fs::path& entry : Entries(SnapshotsFolder(index))) {
     const std::string name = entry.filename().string();
-    if (name.starts_with(kBuildingPrefix) || name.starts_with(kRemovingPrefix) ||
-        name.starts_with(kSpillPrefix)) {
+    if (name.starts_with(kBuildingPrefix) || name.starts_with(kRemovingPrefix)) {
       fs::remove_all(entry, ignored);
     }
   }
   RemoveAbandoned(CurrentFile(index));
+  RemoveAbandoned(SpillFile(index));
   if (!live) return;
   for (const int64_t number : ListSnapshots(index)) {
     if (number > *live) RemoveSnapshot(index, number);

@@ -13,8 +13,7 @@
 //         codes.bin      for "Flat": 8-bit codes of the rows (row_codes.h), where they pay
 //       .building-XXXXXX/  a snapshot under way
 //       .removing-000003/  a snapshot on its way out
-//       .spill-XXXXXX    what waits for a commit and memory has no room for; without a name while a
-//                        writer uses it
+//       .spill.*         what waits for a commit and memory has no room for (ScratchFile)
 //                        left over only by a crash, these are never read, and removed by the next
 //                        writer
 //
@@ -48,6 +47,9 @@ inline std::filesystem::path CurrentFile(const std::filesystem::path& index) {
 inline std::filesystem::path LockFile(const std::filesystem::path& index) { return index / "LOCK"; }
 inline std::filesystem::path SnapshotsFolder(const std::filesystem::path& index) {
   return index / "snapshots";
+}
+inline std::filesystem::path SpillFile(const std::filesystem::path& index) {
+  return SnapshotsFolder(index) / "spill";
 }
 
 // Six digits, more where six do not suffice.

@@ -17,6 +17,8 @@
 namespace fluke::faults {
 namespace {
 
+constexpr char kAside[] = ".lost";  // behind the watched folder's name
+
 struct Layer {
   std::atomic<bool> active = false;
   std::mutex mutex;  // held during every operation: they come one after the other
@@ -87,10 +89,11 @@ long Operate(const char* name, const std::string& path, const Call& whole, const
 bool IsWatching() { return TheLayer().active; }
 
 bool IsWatched(std::string_view path) {
-  const Layer& layer = TheLayer();
-  const std::string& folder = layer.plan.folder;
-  return IsWatching() && path.starts_with(folder) &&
-         (path.size() == folder.size() || path[folder.size()] == '/');
+  const std::string& folder = TheLayer().plan.folder;
+  if (!IsWatching() || !path.starts_with(folder)) return false;
+  path.remove_prefix(folder.size());
+  // A file that was removed and is still open waits in the folder aside.
+  return path.empty() || path.starts_with('/') || path.starts_with(std::string(kAside) + '/');
 }
 
 LostWrites* Lost() { return TheLayer().lost.get(); }
@@ -128,7 +131,7 @@ void BeginFaults(const FaultPlan& plan) {
   layer.operations.clear();
   layer.lost = nullptr;
   if (plan.fault == Fault::kLost || plan.fault == Fault::kLostData) {
-    layer.lost = std::make_unique<LostWrites>(plan.folder + ".lost", plan.fault == Fault::kLost);
+    layer.lost = std::make_unique<LostWrites>(plan.folder + kAside, plan.fault == Fault::kLost);
   }
   layer.active = true;
 }
