@@ -4,7 +4,7 @@ namespace fluke {
 
 Changes::Changes(const Snapshot* base, int64_t dimension)
     : base_(base), dimension_(static_cast<size_t>(dimension)) {
-  if (base != nullptr) rows_.assign(base->items.size(), kBase);
+  if (base != nullptr) rows_.assign(static_cast<size_t>(base->items.rows()), kBase);
 }
 
 void Changes::Put(const Item& item, std::span<const float> vector) {
@@ -13,8 +13,8 @@ void Changes::Put(const Item& item, std::span<const float> vector) {
   put_.push_back(item);
   put_vectors_.insert(put_vectors_.end(), vector.begin(), vector.end());
   if (base_ != nullptr) {
-    if (const auto found = base_->row_of_id.find(item.id); found != base_->row_of_id.end()) {
-      rows_[static_cast<size_t>(found->second)] = put;
+    if (const auto found = base_->items.FindId(item.id)) {
+      rows_[static_cast<size_t>(*found)] = put;
       only_appends_ = false;
       return;
     }
@@ -32,8 +32,8 @@ bool Changes::Remove(std::string_view id) {
   const std::string key(id);
   int64_t* row = nullptr;
   if (base_ != nullptr) {
-    if (const auto found = base_->row_of_id.find(key); found != base_->row_of_id.end()) {
-      row = &rows_[static_cast<size_t>(found->second)];
+    if (const auto found = base_->items.FindId(id)) {
+      row = &rows_[static_cast<size_t>(*found)];
       only_appends_ = false;
     }
   }
@@ -51,7 +51,8 @@ void Changes::ForEach(const Visitor& visit) const {
     const int64_t held = rows_[row];
     if (held == kRemoved) continue;
     if (held == kBase) {
-      visit(base_->items[row], base_->vectors.values().subspan(row * dimension_, dimension_));
+      visit(base_->items.item(static_cast<int64_t>(row)),
+            base_->vectors.values().subspan(row * dimension_, dimension_));
     } else {
       const size_t put = static_cast<size_t>(held);
       visit(put_[put], std::span(put_vectors_).subspan(put * dimension_, dimension_));

@@ -62,12 +62,12 @@ class SnapshotIndex : public VectorIndex {
     return SearchCandidates(normalised, k, asked, options, exclude_rows);
   }
 
-  Item item(int64_t row) const override { return snapshot_->items[Checked(row)]; }
+  Item item(int64_t row) const override {
+    return snapshot_->items.item(static_cast<int64_t>(Checked(row)));
+  }
 
   std::optional<int64_t> FindItem(std::string_view id) const override {
-    const auto found = snapshot_->row_of_id.find(std::string(id));
-    if (found == snapshot_->row_of_id.end()) return {};
-    return found->second;
+    return snapshot_->items.FindId(id);
   }
 
   std::vector<float> vector(int64_t row) const override {

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "common/error.h"
 #include "common/files.h"
@@ -50,11 +53,13 @@ MappedNpy OpenVectors(const fs::path& folder, const SnapshotManifest& manifest) 
   return vectors;
 }
 
-std::vector<Item> OpenItems(const fs::path& folder, const SnapshotManifest& manifest) {
-  CheckFile(folder, manifest, layout::kItemsFile);
-  std::vector<Item> items = ReadItems(folder / layout::kItemsFile);
-  if (static_cast<int64_t>(items.size()) != manifest.size) {
-    DataLoss(folder / layout::kItemsFile, ": ", items.size(), " items, expected ", manifest.size);
+ItemTable OpenItems(const fs::path& folder, const SnapshotManifest& manifest) {
+  const fs::path path = folder / layout::kItemsFile;
+  const MappedFile file(path);
+  CheckBytes(file.text(), manifest.files.at(layout::kItemsFile), path);
+  ItemTable items = ReadItemTable(file.text(), path.string());
+  if (items.rows() != manifest.size) {
+    DataLoss(path, ": ", items.rows(), " items, expected ", manifest.size);
   }
   return items;
 }
@@ -126,18 +131,10 @@ std::unique_ptr<const Snapshot> OpenSnapshot(const fs::path& index, int64_t numb
   auto items = OpenItems(folder, manifest);
   auto candidates = OpenCandidates(folder, manifest);
   auto codes = OpenCodes(folder, manifest);
-  absl::flat_hash_map<std::string, int64_t> row_of_id;
-  row_of_id.reserve(items.size());
-  for (size_t row = 0; row < items.size(); ++row) {
-    if (!row_of_id.emplace(items[row].id, row).second) {
-      DataLoss(folder / layout::kItemsFile, ": two items have the id '", items[row].id, "'");
-    }
-  }
   return std::make_unique<const Snapshot>(Snapshot{.number = number,
                                                    .manifest = std::move(manifest),
                                                    .vectors = std::move(vectors),
                                                    .items = std::move(items),
-                                                   .row_of_id = std::move(row_of_id),
                                                    .candidates = std::move(candidates),
                                                    .codes = std::move(codes)});
 }

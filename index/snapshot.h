@@ -4,14 +4,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <string>
-#include <string_view>
-#include <vector>
 
-#include "absl/container/flat_hash_map.h"
-#include "common/item.h"
 #include "common/npy.h"
 #include "index/approximate_index.h"
+#include "index/item_table.h"
 #include "index/row_codes.h"
 #include "index/snapshot_manifest.h"
 
@@ -21,9 +17,8 @@ namespace fluke {
 struct Snapshot {
   int64_t number = 0;
   SnapshotManifest manifest;
-  MappedNpy vectors;        // size x dimension
-  std::vector<Item> items;  // size
-  absl::flat_hash_map<std::string, int64_t> row_of_id;
+  MappedNpy vectors;                             // size x dimension
+  ItemTable items;                               // size
   std::unique_ptr<ApproximateIndex> candidates;  // null: search exactly
   std::unique_ptr<const RowCodes> codes;         // null: there are none
 
