@@ -1,7 +1,8 @@
 #include "common/files.h"
 
 #include <fcntl.h>
-#include <stdio.h>  // renameat2
+#include <stdio.h>   // renameat2
+#include <stdlib.h>  // mkostemp
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -315,12 +316,15 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
   if (file.get() < 0) ThrowErrno(errno, "cannot open", path);
   const struct stat info = StatOf(file.get(), path);
   if (!S_ISREG(info.st_mode)) InvalidArgument(path.string(), ": expected a regular file");
-  if (info.st_size == 0) return;  // mmap refuses an empty range
-  void* data =
-      mmap(nullptr, static_cast<size_t>(info.st_size), PROT_READ, MAP_SHARED, file.get(), 0);
+  *this = MappedFile(file.get(), static_cast<size_t>(info.st_size), path);
+}
+
+MappedFile::MappedFile(int fd, size_t bytes, const std::filesystem::path& path) {
+  if (bytes == 0) return;  // mmap refuses an empty range
+  void* data = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd, 0);
   if (data == MAP_FAILED) ThrowErrno(errno, "cannot map", path);
   data_ = static_cast<const std::byte*>(data);
-  size_ = static_cast<size_t>(info.st_size);
+  size_ = bytes;
 }
 
 MappedFile::~MappedFile() {
@@ -338,5 +342,44 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   }
   return *this;
 }
+
+void MappedFile::Release(std::span<const std::byte> bytes) const {
+  static const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t begin = static_cast<size_t>(bytes.data() - data_) / page * page;
+  const size_t end = static_cast<size_t>(bytes.data() - data_) + bytes.size();
+  // Neighbours on the first and the last page lose nothing but their place. Best effort.
+  if (begin < end) madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
+}
+
+ScratchFile::ScratchFile(const std::filesystem::path& pattern) {
+  std::string path = pattern.string();
+  fd_ = mkostemp(path.data(), O_CLOEXEC);
+  if (fd_ < 0) ThrowErrno(errno, "cannot create", pattern);
+  path_ = path;
+  unlink(path.c_str());
+}
+
+ScratchFile::~ScratchFile() {
+  if (fd_ >= 0) close(fd_);
+}
+
+ScratchFile::ScratchFile(ScratchFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      fd_(std::exchange(other.fd_, -1)),
+      size_(std::exchange(other.size_, 0)) {}
+
+ScratchFile& ScratchFile::operator=(ScratchFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(fd_, other.fd_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+void ScratchFile::WriteAt(uint64_t offset, const void* data, size_t bytes) {
+  WriteAll(fd_, data, bytes, offset, path_);
+  size_ = std::max(size_, offset + bytes);
+}
+
+MappedFile ScratchFile::Map() const { return MappedFile(fd_, static_cast<size_t>(size_), path_); }
 
 }  // namespace fluke

@@ -80,6 +80,7 @@ void SyncTree(const std::filesystem::path& folder);
 // Read-only memory map of a whole file. Movable; the bytes live as long as the object.
 class MappedFile {
  public:
+  MappedFile() = default;  // of no bytes
   explicit MappedFile(const std::filesystem::path& path);
   ~MappedFile();
   MappedFile(MappedFile&& other) noexcept;
@@ -87,9 +88,39 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
 
+  // Takes these of its bytes out of the process's memory after a pass over more than one wants to
+  // keep there. They are mapped again when they are used, without a read while the system has them
+  // in its cache.
+  void Release(std::span<const std::byte> bytes) const;
+  void Release() const { Release(bytes()); }
+
  private:
+  friend class ScratchFile;
+  MappedFile(int fd, size_t bytes, const std::filesystem::path& path);
+
   const std::byte* data_ = nullptr;
   size_t size_ = 0;
+};
+
+// Bytes that memory has no room for, in a file without a name: gone with the object or the process,
+// whatever ends it. Movable; not thread-safe; the caller owns it.
+class ScratchFile {
+ public:
+  // `pattern` ends in XXXXXX. The name made of it is seen for a moment only; a process that dies
+  // just then leaves an empty file.
+  explicit ScratchFile(const std::filesystem::path& pattern);
+  ~ScratchFile();
+  ScratchFile(ScratchFile&& other) noexcept;
+  ScratchFile& operator=(ScratchFile&& other) noexcept;
+
+  void WriteAt(uint64_t offset, const void* data, size_t bytes);
+  // What has been written so far; independent of this object from then on.
+  MappedFile Map() const;
+
+ private:
+  std::filesystem::path path_;  // stands in errors
+  int fd_ = -1;
+  uint64_t size_ = 0;
 };
 
 }  // namespace fluke

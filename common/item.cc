@@ -1,13 +1,11 @@
 #include "common/item.h"
 
-#include <cstdint>
-#include <set>
-#include <string_view>
+#include <algorithm>
 #include <unordered_map>
 #include <utility>
 
-#include "common/csv.h"
 #include "common/error.h"
+#include "common/files.h"
 
 namespace fluke {
 namespace {
@@ -18,36 +16,25 @@ bool IsOwnColumn(std::string_view column) {
 
 }  // namespace
 
-std::vector<Item> ReadItems(const std::filesystem::path& csv) {
-  CsvTable table = ReadCsv(csv);
-  const int id = table.Column("id"), identity = table.Column("identity"),
-            path = table.Column("path");
-  if (id < 0) {
-    InvalidArgument(csv, ":1: no column 'id'; found ", StrJoin(table.header, ", "));
-  }
-  std::vector<Item> items;
-  items.reserve(table.rows.size());
-  std::unordered_map<std::string, int64_t> line_of_id;
-  for (CsvRow& row : table.rows) {
-    Item item;
-    for (size_t column = 0; column < row.fields.size(); ++column) {
-      std::string& value = row.fields[column];
-      const std::string& name = table.header[column];
-      if (static_cast<int>(column) == id) {
-        item.id = std::move(value);
-      } else if (static_cast<int>(column) == identity) {
-        item.identity = std::move(value);
-      } else if (static_cast<int>(column) == path) {
-        item.path = std::move(value);
-      } else if (!name.empty() && !value.empty()) {
-        item.metadata.emplace(name, std::move(value));
-      }
+void CheckMetadataNames(const Item& item) {
+  for (const auto& [name, value] : item.metadata) {
+    if (name.empty() || IsOwnColumn(name)) {
+      InvalidArgument("item '", item.id, "': '", name, "' cannot be the name of metadata");
     }
-    if (item.id.empty()) InvalidArgument(csv, ":", row.line, ": empty id");
-    const auto [first, is_new] = line_of_id.emplace(item.id, row.line);
+  }
+}
+
+std::vector<Item> ReadItems(const std::filesystem::path& csv) {
+  const MappedFile file(csv);
+  const std::string name = csv.string();
+  ItemReader reader(file.text(), name);
+  std::vector<Item> items;
+  std::unordered_map<std::string, int64_t> line_of_id;
+  for (Item item; reader.Next(&item);) {
+    const auto [first, is_new] = line_of_id.emplace(item.id, reader.line());
     if (!is_new) {
-      InvalidArgument(csv, ":", row.line, ": id '", item.id, "' stands in line ", first->second,
-                      " already; ids must be unique");
+      InvalidArgument(name, ":", reader.line(), ": id '", item.id, "' stands in line ",
+                      first->second, " already; ids must be unique");
     }
     items.push_back(std::move(item));
   }
@@ -55,7 +42,7 @@ std::vector<Item> ReadItems(const std::filesystem::path& csv) {
 }
 
 std::string ItemsToCsv(const std::vector<Item>& items) {
-  std::set<std::string> columns;
+  ItemLines lines;
   std::unordered_map<std::string_view, size_t> row_of_id;
   for (size_t row = 0; row < items.size(); ++row) {
     const Item& item = items[row];
@@ -65,26 +52,69 @@ std::string ItemsToCsv(const std::vector<Item>& items) {
       InvalidArgument("items ", first->second, " and ", row, " have the same id '", item.id,
                       "'; ids must be unique");
     }
-    for (const auto& [name, value] : item.metadata) {
-      if (name.empty() || IsOwnColumn(name)) {
-        InvalidArgument("item '", item.id, "': '", name, "' cannot be the name of metadata");
-      }
-      columns.insert(name);
-    }
+    lines.Show(item);
   }
-
-  std::vector<std::string> fields = {"id", "identity", "path"};
-  fields.insert(fields.end(), columns.begin(), columns.end());
-  std::string csv = CsvLine(fields);
-  for (const Item& item : items) {
-    fields = {item.id, item.identity, item.path};
-    for (const std::string& column : columns) {
-      const auto found = item.metadata.find(column);
-      fields.push_back(found == item.metadata.end() ? "" : found->second);
-    }
-    csv += CsvLine(fields);
-  }
+  std::string csv = lines.Header();
+  for (const Item& item : items) csv += lines.Line(item);
   return csv;
+}
+
+ItemReader::ItemReader(std::string_view text, std::string_view name)
+    : reader_(text, name), name_(name) {
+  const std::vector<std::string>& header = reader_.header();
+  const auto column = [&](std::string_view called) {
+    const auto found = std::find(header.begin(), header.end(), called);
+    return found == header.end() ? -1 : static_cast<int>(found - header.begin());
+  };
+  id_ = column("id");
+  identity_ = column("identity");
+  path_ = column("path");
+  if (id_ < 0) InvalidArgument(name, ":1: no column 'id'; found ", StrJoin(header, ", "));
+}
+
+bool ItemReader::Next(Item* item) {
+  if (!reader_.Next(&row_)) return false;
+  *item = {};
+  for (size_t i = 0; i < row_.fields.size(); ++i) {
+    std::string& value = row_.fields[i];
+    const std::string& name = reader_.header()[i];
+    const int column = static_cast<int>(i);
+    if (column == id_) {
+      item->id = std::move(value);
+    } else if (column == identity_) {
+      item->identity = std::move(value);
+    } else if (column == path_) {
+      item->path = std::move(value);
+    } else if (!name.empty() && !value.empty()) {
+      item->metadata.emplace(name, std::move(value));
+    }
+  }
+  if (item->id.empty()) InvalidArgument(name_, ":", row_.line, ": empty id");
+  return true;
+}
+
+void ItemLines::Show(const Item& item) {
+  for (const auto& [name, value] : item.metadata) {
+    if (name.empty() || IsOwnColumn(name)) {
+      InvalidArgument("item '", item.id, "': '", name, "' cannot be the name of metadata");
+    }
+    columns_.insert(name);
+  }
+}
+
+std::string ItemLines::Header() const {
+  std::vector<std::string> fields = {"id", "identity", "path"};
+  fields.insert(fields.end(), columns_.begin(), columns_.end());
+  return CsvLine(fields);
+}
+
+std::string ItemLines::Line(const Item& item) const {
+  std::vector<std::string> fields = {item.id, item.identity, item.path};
+  for (const std::string& column : columns_) {
+    const auto found = item.metadata.find(column);
+    fields.push_back(found == item.metadata.end() ? "" : found->second);
+  }
+  return CsvLine(fields);
 }
 
 }  // namespace fluke

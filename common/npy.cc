@@ -215,10 +215,10 @@ Value At(std::string_view values, size_t i) {
   return value;
 }
 
-float ValueAt(const NpyMatrix& matrix, size_t i) {
-  if (matrix.type == "<f4") return At<float>(matrix.values, i);
-  if (matrix.type == "<f8") return static_cast<float>(At<double>(matrix.values, i));
-  return HalfToFloat(At<uint16_t>(matrix.values, i));
+float ValueAt(std::string_view type, std::string_view values, size_t i) {
+  if (type == "<f4") return At<float>(values, i);
+  if (type == "<f8") return static_cast<float>(At<double>(values, i));
+  return HalfToFloat(At<uint16_t>(values, i));
 }
 
 std::string HeaderFor(int64_t rows, int64_t cols) {
@@ -237,22 +237,38 @@ std::string HeaderFor(int64_t rows, int64_t cols) {
 }  // namespace
 
 Matrix ReadNpy(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  const NpyMatrix stored = ReadMatrix(file.text(), path.string());
-  Matrix matrix{.rows = stored.rows, .cols = stored.cols, .values = {}};
-  const size_t rows = static_cast<size_t>(stored.rows), cols = static_cast<size_t>(stored.cols);
-  matrix.values.resize(rows * cols);
-  if (stored.type == "<f4" && !stored.fortran_order) {
-    if (rows > 0) std::memcpy(matrix.values.data(), stored.values.data(), stored.values.size());
-    return matrix;
-  }
-  for (size_t i = 0; i < rows; ++i) {
-    for (size_t j = 0; j < cols; ++j) {
-      matrix.values[i * cols + j] =
-          ValueAt(stored, stored.fortran_order ? j * rows + i : i * cols + j);
+  const NpyReader reader(path);
+  Matrix matrix{.rows = reader.rows(), .cols = reader.cols(), .values = {}};
+  matrix.values.resize(static_cast<size_t>(matrix.rows) * static_cast<size_t>(matrix.cols));
+  reader.Read(0, matrix.values);
+  return matrix;
+}
+
+NpyReader::NpyReader(const std::filesystem::path& path) : file_(path) {
+  const NpyMatrix stored = ReadMatrix(file_.text(), path.string());
+  rows_ = stored.rows;
+  cols_ = stored.cols;
+  type_ = stored.type;
+  fortran_order_ = stored.fortran_order;
+  values_ = stored.values;
+}
+
+void NpyReader::Read(int64_t first, std::span<float> out) const {
+  const size_t rows = static_cast<size_t>(rows_), cols = static_cast<size_t>(cols_);
+  const size_t begin = static_cast<size_t>(first) * cols;
+  if (type_ == "<f4" && !fortran_order_) {
+    const std::string_view part = values_.substr(begin * sizeof(float), out.size_bytes());
+    if (!part.empty()) std::memcpy(out.data(), part.data(), part.size());
+  } else {
+    for (size_t i = begin; i < begin + out.size(); ++i) {
+      out[i - begin] = ValueAt(type_, values_, fortran_order_ ? i % cols * rows + i / cols : i);
     }
   }
-  return matrix;
+  // A block of rows lies all over a matrix in Fortran order.
+  const size_t value_bytes = static_cast<size_t>(type_[2] - '0');
+  file_.Release(fortran_order_ ? file_.bytes()
+                               : std::as_bytes(std::span(values_))
+                                     .subspan(begin * value_bytes, out.size() * value_bytes));
 }
 
 void WriteNpy(const std::filesystem::path& path, int64_t rows, int64_t cols,
@@ -284,6 +300,12 @@ MappedNpy::MappedNpy(const std::filesystem::path& path) : file_(path) {
   cols_ = stored.cols;
   values_ = {reinterpret_cast<const float*>(stored.values.data()),
              static_cast<size_t>(rows_) * static_cast<size_t>(cols_)};
+}
+
+void MappedNpy::ReleaseRows(int64_t begin, int64_t end) const {
+  const size_t cols = static_cast<size_t>(cols_);
+  file_.Release(std::as_bytes(
+      values_.subspan(static_cast<size_t>(begin) * cols, static_cast<size_t>(end - begin) * cols)));
 }
 
 NpyWriter::NpyWriter(const std::filesystem::path& path, int64_t cols) : file_(path), cols_(cols) {

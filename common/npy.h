@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/files.h"
@@ -24,6 +26,25 @@ struct Matrix {
 };
 
 Matrix ReadNpy(const std::filesystem::path& path);
+
+// What ReadNpy reads, some rows at a time, so that the matrix never has to fit in memory.
+class NpyReader {
+ public:
+  explicit NpyReader(const std::filesystem::path& path);
+  int64_t rows() const { return rows_; }
+  int64_t cols() const { return cols_; }
+  // The rows from number `first` on, as many as `out` (any number x cols) has room for.
+  void Read(int64_t first, std::span<float> out) const;
+
+ private:
+  MappedFile file_;
+  int64_t rows_ = 0;
+  int64_t cols_ = 0;
+  std::string type_;  // "<f4"
+  bool fortran_order_ = false;
+  std::string_view values_;
+};
+
 void WriteNpy(const std::filesystem::path& path, int64_t rows, int64_t cols,
               std::span<const float> values);
 
@@ -35,6 +56,8 @@ class MappedNpy {
   int64_t rows() const { return rows_; }
   int64_t cols() const { return cols_; }
   std::span<const float> values() const { return values_; }
+  // MappedFile's, of the rows [begin, end).
+  void ReleaseRows(int64_t begin, int64_t end) const;
 
  private:
   MappedFile file_;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -44,6 +45,7 @@ struct IndexInfo {
   int64_t size = 0;         // searchable items
   std::string fingerprint;  // of the model that made the vectors; "" = unknown
   int64_t snapshot = 0;     // number of the live snapshot
+  int64_t changed = 0;      // items that came or went since, still in the log alone
   uint64_t bytes = 0;       // on disk
 };
 
@@ -60,6 +62,8 @@ class VectorIndex {
       std::span<const float> queries, const SearchOptions& options,
       std::span<const int64_t> exclude_rows = {}) const = 0;
   virtual Item item(int64_t row) const = 0;
+  // Calls `visit` for every row that holds an item, ascending.
+  virtual void ForEachRow(const std::function<void(int64_t row)>& visit) const = 0;
   // Row of the item called `id`.
   virtual std::optional<int64_t> FindItem(std::string_view id) const = 0;
   // The vector of a row as it was added, of unit length in a cosine index.
@@ -71,7 +75,8 @@ class VectorIndex {
 class IndexWriter {
  public:
   virtual ~IndexWriter() = default;
-  // vectors: items.size() x dimension. An id that is there already is replaced.
+  // vectors: items.size() x dimension. An id that is there already is replaced. Where the disk is
+  // full (ResourceExhausted), the first of the items may have been added.
   virtual void Add(const std::vector<Item>& items, std::span<const float> vectors) = 0;
   // Returns how many of the ids were there.
   virtual int64_t Remove(const std::vector<std::string>& ids) = 0;

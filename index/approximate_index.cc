@@ -11,9 +11,11 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <exception>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "common/error.h"
@@ -53,7 +55,7 @@ const faiss::Index& Core(const faiss::Index& index) {
 
 // An evenly spaced sample of the rows, enough for the index's clusters.
 std::vector<float> TrainingSample(const faiss::Index& index, std::span<const float> rows,
-                                  int64_t dimension) {
+                                  int64_t dimension, const RowsDone& done) {
   const int64_t count = static_cast<int64_t>(rows.size()) / dimension;
   int64_t wanted = kMinTrainRows;
   if (const auto* ivf = dynamic_cast<const faiss::IndexIVF*>(&Core(index))) {
@@ -62,11 +64,15 @@ std::vector<float> TrainingSample(const faiss::Index& index, std::span<const flo
   wanted = std::min(wanted, count);
   std::vector<float> sample;
   sample.reserve(static_cast<size_t>(wanted * dimension));
+  int64_t begin = 0;
   for (int64_t i = 0; i < wanted; ++i) {
-    const auto row = rows.subspan(static_cast<size_t>(i * count / wanted * dimension),
-                                  static_cast<size_t>(dimension));
+    const int64_t number = i * count / wanted;
+    const auto row =
+        rows.subspan(static_cast<size_t>(number * dimension), static_cast<size_t>(dimension));
     sample.insert(sample.end(), row.begin(), row.end());
+    if (number - begin >= kAddBlockRows) done(std::exchange(begin, number), number);
   }
+  done(begin, count);
   return sample;
 }
 
@@ -195,16 +201,17 @@ void CheckFactory(std::string_view factory, int64_t dimension, Similarity simila
 }
 
 ApproximateIndex::ApproximateIndex(std::string_view factory, Similarity similarity,
-                                   int64_t dimension, std::span<const float> rows)
+                                   int64_t dimension, std::span<const float> rows,
+                                   const RowsDone& done)
     : dimension_(dimension), index_(MakeIndex(ParseFactory(factory).base, dimension, similarity)) {
   const int64_t count = static_cast<int64_t>(rows.size()) / dimension;
   WithFaiss(absl::StatusCode::kInvalidArgument,
             StrCat("cannot build the index '", factory, "' from ", count, " vectors"), [&] {
               if (!index_->is_trained) {
-                const std::vector<float> sample = TrainingSample(*index_, rows, dimension);
+                const std::vector<float> sample = TrainingSample(*index_, rows, dimension, done);
                 index_->train(static_cast<int64_t>(sample.size()) / dimension, sample.data());
               }
-              AddInBlocks(rows);
+              AddInBlocks(rows, done);
             });
 }
 
@@ -233,15 +240,17 @@ void ApproximateIndex::Clear() {
             [&] { index_->reset(); });
 }
 
-void ApproximateIndex::Add(std::span<const float> rows) {
+void ApproximateIndex::AddRest(std::span<const float> rows, const RowsDone& done) {
   WithFaiss(absl::StatusCode::kUnimplemented, "cannot add to the FAISS index",
-            [&] { AddInBlocks(rows); });
+            [&] { AddInBlocks(rows, done); });
 }
 
-void ApproximateIndex::AddInBlocks(std::span<const float> rows) {
+void ApproximateIndex::AddInBlocks(std::span<const float> rows, const RowsDone& done) {
   const int64_t count = static_cast<int64_t>(rows.size()) / dimension_;
-  for (int64_t begin = 0; begin < count; begin += kAddBlockRows) {
-    index_->add(std::min(kAddBlockRows, count - begin), rows.data() + begin * dimension_);
+  for (int64_t begin = index_->ntotal, end; begin < count; begin = end) {
+    end = std::min(begin + kAddBlockRows, count);
+    index_->add(end - begin, rows.data() + begin * dimension_);
+    done(begin, end);
   }
 }
 
@@ -278,6 +287,14 @@ SearchDefaults ApproximateIndex::SuggestDefaults(bool refined) const {
 int ApproximateIndex::MostProbes() const {
   const auto* ivf = dynamic_cast<const faiss::IndexIVF*>(&Core(*index_));
   return ivf == nullptr ? 0 : static_cast<int>(ivf->nlist);
+}
+
+int ApproximateIndex::ScaledProbes(int nprobe, double factor) const {
+  const faiss::Index* core = &Core(*index_);
+  const bool fast_scan = dynamic_cast<const faiss::IndexIVFFastScan*>(core) != nullptr;
+  if (fast_scan && dynamic_cast<const faiss::IndexIVFPQFastScan*>(core) == nullptr) return nprobe;
+  const double from = nprobe > 0 ? nprobe : defaults_.nprobe;
+  return static_cast<int>(std::min<double>(MostProbes(), std::ceil(from * factor)));
 }
 
 void ApproximateIndex::CheckParameters(int nprobe, int ef_search) const {

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "index/factory.h"
+#include "index/row_pass.h"
 #include "index/similarity.h"
 #include "index/snapshot_manifest.h"
 
@@ -31,10 +32,11 @@ void CheckFactory(std::string_view factory, int64_t dimension, Similarity simila
 // Rows are numbered in the order in which they are added. Const methods are thread-safe.
 class ApproximateIndex {
  public:
-  // Trains on a sample of `rows` (m x dimension) and adds all of them. Throws InvalidArgument when
+  // Trains on a sample of `rows` (m x dimension) and adds all of them, block by block. Beside what
+  // FAISS keeps of a row, memory holds the sample. Throws InvalidArgument when
   // they are too few.
   ApproximateIndex(std::string_view factory, Similarity similarity, int64_t dimension,
-                   std::span<const float> rows);
+                   std::span<const float> rows, const RowsDone& done = KeepRows);
   // As Write left it; `name` stands in errors. Throws DataLoss.
   ApproximateIndex(std::string_view bytes, int64_t dimension, int64_t size,
                    const SearchDefaults& defaults, const std::string& name);
@@ -44,7 +46,8 @@ class ApproximateIndex {
 
   // Keeps what was learned in training, drops the rows.
   void Clear();
-  void Add(std::span<const float> rows);
+  // Of all `rows`, adds those after the ones that it has.
+  void AddRest(std::span<const float> rows, const RowsDone& done = KeepRows);
   void Write(const std::filesystem::path& path) const;
 
   int64_t size() const;
@@ -53,6 +56,9 @@ class ApproximateIndex {
 
   // IVF: all lists; other kinds: 0.
   int MostProbes() const;
+  // Enough lists to find as much in `factor` times as many rows; 0 (the default) where a caller
+  // cannot choose.
+  int ScaledProbes(int nprobe, double factor) const;
 
   // Throws InvalidArgument for a parameter that this kind of index does not have.
   void CheckParameters(int nprobe, int ef_search) const;
@@ -63,7 +69,7 @@ class ApproximateIndex {
                       std::span<int64_t> rows) const;
 
  private:
-  void AddInBlocks(std::span<const float> rows);
+  void AddInBlocks(std::span<const float> rows, const RowsDone& done);
 
   int64_t dimension_;
   SearchDefaults defaults_;

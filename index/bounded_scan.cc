@@ -7,6 +7,7 @@
 #include <memory>
 #include <numeric>
 
+#include "index/best_k.h"
 #include "index/code_hits.h"
 #include "index/exact_scan.h"
 #include "index/parallel_loop.h"
@@ -25,6 +26,8 @@ constexpr int kAhead = 8;  // vectors fetched before they are scored
 // A plain scan is quicker than scoring this part of the rows one by one: of many queries, of few.
 constexpr int64_t kPlainFrom = 12, kPlainFromAlone = 3;
 constexpr size_t kFewQueries = 64;
+// Fewer allowed rows than this part of all: their vectors are read sooner than everybody's codes.
+constexpr int64_t kFewAllowed = 64;
 constexpr int64_t kScanned = -1;  // instead of a number of rows: to be scanned plainly
 
 struct Candidate {
@@ -91,7 +94,7 @@ class Pass {
  public:
   Pass(const RowCodes& codes, const CodeKernel& kernel, Similarity similarity,
        std::span<const float> queries, std::span<const float> rows, int64_t dimension, int64_t k,
-       std::span<const int64_t> exclude_rows)
+       const SearchScope& scope)
       : codes_(codes),
         kernel_(kernel),
         similarity_(similarity),
@@ -101,7 +104,7 @@ class Pass {
         rows_(rows),
         dimension_(dimension),
         k_(k),
-        exclude_rows_(exclude_rows),
+        scope_(scope),
         encoded_(codes.Encode(queries, kernel.query_limit)) {
     for (const QueryCodes& query : encoded_) {
       query_codes_.insert(query_codes_.end(), query.codes.begin(), query.codes.end());
@@ -180,6 +183,10 @@ class Pass {
     const CodeChunk chunk = codes_.chunk(number);
     const int64_t first = number * kCodeChunkRows;
     const int64_t count = std::min(kCodeChunkRows, codes_.positions() - first);
+    if (scope_.allowed != nullptr && codes_.lists() == 0 &&
+        !scope_.allowed->AnyIn(first, first + count)) {
+      return;
+    }
     const int64_t blocks = (count + kCodeBlockRows - 1) / kCodeBlockRows;
     const auto n = static_cast<int64_t>(encoded_.size());
     kernel_.dots(chunk.codes, blocks, codes_.groups(), query_codes_.data(), n, share.dots.data());
@@ -193,11 +200,11 @@ class Pass {
       CodeHits& hits = *share.hits;
       find_hits_(chunk, query, share.dots.data() + q * blocks * kCodeBlockRows, 0, count,
                  candidates.threshold() - slack, hits);
-      const int64_t excluded = exclude_rows_.empty() ? -1 : exclude_rows_[static_cast<size_t>(q)];
+      const int64_t excluded = scope_.excluded(q);
       for (int64_t i = 0; i < hits.count; ++i) {
         const int32_t p = hits.positions[i];
         const int64_t row = codes_.row_at(first + p);
-        if (row < 0 || row == excluded) continue;
+        if (row < 0 || row == excluded || !scope_.Allows(row)) continue;
         const float upper = hits.upper[p] + slack;
         candidates.Offer(row, 2 * hits.middle[p] - upper, upper);
       }
@@ -237,7 +244,7 @@ class Pass {
   FindHitsFunction find_hits_;
   std::span<const float> queries_, rows_;
   int64_t dimension_, k_;
-  std::span<const int64_t> exclude_rows_;
+  SearchScope scope_;
   std::vector<QueryCodes> encoded_;
   std::vector<int8_t> query_codes_;  // queries x head
   std::vector<Share> found_;         // one a thread
@@ -253,7 +260,7 @@ bool IsOrdinary(std::span<const float> query) {
 
 // Together, since a plain scan of many queries costs little more than one of a few.
 void ScanTheRest(Similarity similarity, std::span<const float> queries, std::span<const float> rows,
-                 int64_t dimension, int64_t k, std::span<const int64_t> exclude_rows,
+                 int64_t dimension, int64_t k, const SearchScope& scope,
                  std::vector<int64_t>& scored, std::vector<std::vector<Neighbor>>& results) {
   std::vector<size_t> rest;
   std::vector<float> rest_queries;
@@ -264,10 +271,11 @@ void ScanTheRest(Similarity similarity, std::span<const float> queries, std::spa
     const auto query =
         queries.subspan(q * static_cast<size_t>(dimension), static_cast<size_t>(dimension));
     rest_queries.insert(rest_queries.end(), query.begin(), query.end());
-    if (!exclude_rows.empty()) rest_exclude.push_back(exclude_rows[q]);
+    if (!scope.exclude_rows.empty()) rest_exclude.push_back(scope.exclude_rows[q]);
   }
   if (rest.empty()) return;
-  auto found = ScanExactly(similarity, rest_queries, rows, dimension, k, rest_exclude);
+  auto found = ScanExactly(similarity, rest_queries, rows, dimension, k,
+                           {.exclude_rows = rest_exclude, .allowed = scope.allowed});
   for (size_t i = 0; i < rest.size(); ++i) {
     results[rest[i]] = std::move(found[i]);
     scored[rest[i]] = static_cast<int64_t>(rows.size()) / dimension;
@@ -280,15 +288,22 @@ std::vector<std::vector<Neighbor>> ScanByBounds(const RowCodes& codes, const Cod
                                                 Similarity similarity,
                                                 std::span<const float> queries,
                                                 std::span<const float> rows, int64_t dimension,
-                                                int64_t k, std::span<const int64_t> exclude_rows,
+                                                int64_t k, const SearchScope& scope,
                                                 int64_t* rescored) {
   const auto width = static_cast<size_t>(dimension);
   const int64_t n = static_cast<int64_t>(queries.size() / width);
   const int64_t kept = std::min(k, codes.rows());
+  if (scope.allowed != nullptr) {
+    const int64_t allowed = scope.allowed->Count();
+    if (allowed < std::max(k, codes.rows() / kFewAllowed)) {
+      if (rescored != nullptr) *rescored += n * allowed;
+      return ScanExactly(similarity, queries, rows, dimension, k, scope);
+    }
+  }
   for (int64_t q = 0; q < n; ++q) {
     if (!IsOrdinary(queries.subspan(static_cast<size_t>(q) * width, width))) {
       if (rescored != nullptr) *rescored += n * codes.rows();
-      return ScanExactly(similarity, queries, rows, dimension, k, exclude_rows);
+      return ScanExactly(similarity, queries, rows, dimension, k, scope);
     }
   }
   std::vector<std::vector<Neighbor>> results(static_cast<size_t>(n));
@@ -298,17 +313,14 @@ std::vector<std::vector<Neighbor>> ScanByBounds(const RowCodes& codes, const Cod
     Pass pass(
         codes, kernel, similarity,
         queries.subspan(static_cast<size_t>(begin) * width, static_cast<size_t>(count) * width),
-        rows, dimension, kept,
-        exclude_rows.empty()
-            ? exclude_rows
-            : exclude_rows.subspan(static_cast<size_t>(begin), static_cast<size_t>(count)));
+        rows, dimension, kept, scope.Of(begin, count));
     pass.Scan();
     ParallelLoop(count, omp_get_max_threads(), [&](int64_t q, int) {
       const auto i = static_cast<size_t>(begin + q);
       if (!pass.Result(q, results[i], scored[i])) scored[i] = kScanned;
     });
   }
-  ScanTheRest(similarity, queries, rows, dimension, k, exclude_rows, scored, results);
+  ScanTheRest(similarity, queries, rows, dimension, k, scope, scored, results);
   if (rescored != nullptr) *rescored += std::accumulate(scored.begin(), scored.end(), int64_t{0});
   return results;
 }

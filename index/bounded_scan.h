@@ -10,6 +10,7 @@
 #include "common/vector_index.h"
 #include "index/code_kernels.h"
 #include "index/row_codes.h"
+#include "index/search_scope.h"
 #include "index/similarity.h"
 
 namespace fluke {
@@ -20,7 +21,7 @@ std::vector<std::vector<Neighbor>> ScanByBounds(const RowCodes& codes, const Cod
                                                 Similarity similarity,
                                                 std::span<const float> queries,
                                                 std::span<const float> rows, int64_t dimension,
-                                                int64_t k, std::span<const int64_t> exclude_rows,
+                                                int64_t k, const SearchScope& scope = {},
                                                 int64_t* rescored = nullptr);
 
 }  // namespace fluke

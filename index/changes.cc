@@ -1,62 +1,82 @@
 #include "index/changes.h"
 
-namespace fluke {
+#include <algorithm>
+#include <utility>
 
-Changes::Changes(const Snapshot* base, int64_t dimension)
-    : base_(base), dimension_(static_cast<size_t>(dimension)) {
-  if (base != nullptr) rows_.assign(static_cast<size_t>(base->items.rows()), kBase);
+namespace fluke {
+namespace {
+
+constexpr size_t kReleaseFloats = 1 << 24;  // visited before pages are given back
+
+}  // namespace
+
+Changes::Changes(const Snapshot* base, int64_t dimension, PutMemory memory)
+    : base_(base), dimension_(static_cast<size_t>(dimension)), put_(dimension, std::move(memory)) {
+  if (base == nullptr) return;
+  base_rows_ = static_cast<size_t>(base->items.rows());
+  rows_.assign(base_rows_, kBase);
+}
+
+std::optional<size_t> Changes::FindRow(std::string_view id) const {
+  if (base_ != nullptr) {
+    if (const auto row = base_->items.FindId(id)) return static_cast<size_t>(*row);
+  }
+  if (const auto number = appended_index_.Find(appended_ids_, id)) return base_rows_ + *number;
+  return {};
 }
 
 void Changes::Put(const Item& item, std::span<const float> vector) {
+  put_.Add(item, vector);
+  const auto put = static_cast<int64_t>(put_.size()) - 1;
   empty_ = false;
-  const int64_t put = static_cast<int64_t>(put_.size());
-  put_.push_back(item);
-  put_vectors_.insert(put_vectors_.end(), vector.begin(), vector.end());
-  if (base_ != nullptr) {
-    if (const auto found = base_->items.FindId(item.id)) {
-      rows_[static_cast<size_t>(*found)] = put;
-      only_appends_ = false;
-      return;
-    }
+  if (const auto row = FindRow(item.id)) {
+    rows_[*row] = put;
+    if (*row < base_rows_) only_appends_ = false;
+    return;
   }
-  const auto [place, is_new] =
-      row_of_appended_id_.try_emplace(item.id, static_cast<int64_t>(rows_.size()));
-  if (is_new) {
-    rows_.push_back(put);
-  } else {
-    rows_[static_cast<size_t>(place->second)] = put;
-  }
+  appended_index_.FindOrAppend(appended_ids_, item.id);
+  rows_.push_back(put);
 }
 
 bool Changes::Remove(std::string_view id) {
-  const std::string key(id);
-  int64_t* row = nullptr;
-  if (base_ != nullptr) {
-    if (const auto found = base_->items.FindId(id)) {
-      row = &rows_[static_cast<size_t>(*found)];
-      only_appends_ = false;
-    }
-  }
-  if (const auto found = row_of_appended_id_.find(key); found != row_of_appended_id_.end()) {
-    row = &rows_[static_cast<size_t>(found->second)];
-  }
-  if (row == nullptr || *row == kRemoved) return false;
-  *row = kRemoved;
+  const auto row = FindRow(id);
+  if (!row || rows_[*row] == kRemoved) return false;
+  rows_[*row] = kRemoved;
   empty_ = false;
+  if (*row < base_rows_) only_appends_ = false;
   return true;
 }
 
+void Changes::Take(const OverlayView& overlay) {
+  RowSet gone = overlay.base_rows;
+  gone.Invert();
+  gone.ForEach([&](int64_t row) { Remove(base_->items.id(row)); });
+  overlay.tail_rows.ForEach([&](int64_t row) {
+    Put(overlay.tail_item(row), overlay.tail_vector(row, base_->manifest.dimension));
+  });
+}
+
 void Changes::ForEach(const Visitor& visit) const {
-  for (size_t row = 0; row < rows_.size(); ++row) {
-    const int64_t held = rows_[row];
-    if (held == kRemoved) continue;
-    if (held == kBase) {
-      visit(base_->items.item(static_cast<int64_t>(row)),
-            base_->vectors.values().subspan(row * dimension_, dimension_));
-    } else {
-      const size_t put = static_cast<size_t>(held);
-      visit(put_[put], std::span(put_vectors_).subspan(put * dimension_, dimension_));
+  const size_t stretch = std::max<size_t>(1, kReleaseFloats / dimension_);
+  for (size_t begin = 0; begin < rows_.size(); begin += stretch) {
+    const size_t end = std::min(begin + stretch, rows_.size());
+    for (size_t row = begin; row < end; ++row) Visit(row, visit);
+    put_.Release();
+    if (begin < base_rows_) {
+      base_->vectors.ReleaseRows(static_cast<int64_t>(begin),
+                                 static_cast<int64_t>(std::min(end, base_rows_)));
     }
+  }
+}
+
+void Changes::Visit(size_t row, const Visitor& visit) const {
+  const int64_t held = rows_[row];
+  if (held == kRemoved) return;
+  if (held == kBase) {
+    visit(base_->items.item(static_cast<int64_t>(row)),
+          base_->vectors.values().subspan(row * dimension_, dimension_));
+  } else {
+    visit(put_.item(static_cast<size_t>(held)), put_.vector(static_cast<size_t>(held)));
   }
 }
 

@@ -3,7 +3,6 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "index/best_k.h"
 #include "index/score_kernels.h"
@@ -27,14 +26,14 @@ struct Finds {
 class Pass {
  public:
   Pass(Similarity similarity, std::span<const float> queries, std::span<const float> rows,
-       int64_t dimension, int64_t k, std::span<const int64_t> exclude_rows)
+       int64_t dimension, int64_t k, const SearchScope& scope)
       : score_(BestScoreKernel().of(similarity)),
         queries_(queries.data()),
         query_count_(static_cast<int64_t>(queries.size()) / dimension),
         rows_(rows.data()),
         row_count_(static_cast<int64_t>(rows.size()) / dimension),
         dimension_(dimension),
-        exclude_rows_(exclude_rows),
+        scope_(scope),
         block_rows_(std::max<int64_t>(16, kBlockBytes / (4 * dimension) / 4 * 4)) {
     const double work = static_cast<double>(query_count_) * row_count_ * dimension_;
     const int64_t blocks = (row_count_ + block_rows_ - 1) / block_rows_;
@@ -73,11 +72,30 @@ class Pass {
 
  private:
   void ScanBlock(int64_t begin, Finds& finds) const {
-    const int64_t count = std::min(block_rows_, row_count_ - begin);
+    const int64_t end = std::min(begin + block_rows_, row_count_);
+    if (scope_.allowed == nullptr) {
+      ScanRows(begin, end, finds);
+      return;
+    }
+    // Allowed rows that follow each other together.
+    for (int64_t row = begin; row < end;) {
+      if (!scope_.allowed->Contains(row)) {
+        ++row;
+        continue;
+      }
+      int64_t next = row + 1;
+      while (next < end && scope_.allowed->Contains(next)) ++next;
+      ScanRows(row, next, finds);
+      row = next;
+    }
+  }
+
+  void ScanRows(int64_t begin, int64_t end, Finds& finds) const {
+    const int64_t count = end - begin;
     score_(queries_, query_count_, rows_ + begin * dimension_, count, dimension_,
            finds.scores.data());
     for (int64_t q = 0; q < query_count_; ++q) {
-      const int64_t excluded = exclude_rows_.empty() ? -1 : exclude_rows_[static_cast<size_t>(q)];
+      const int64_t excluded = scope_.excluded(q);
       BestK& best = finds.best[static_cast<size_t>(q)];
       const float* scores = finds.scores.data() + q * count;
       float threshold = best.threshold();
@@ -95,7 +113,7 @@ class Pass {
   const float* rows_;
   int64_t row_count_;
   int64_t dimension_;
-  std::span<const int64_t> exclude_rows_;
+  SearchScope scope_;
   int64_t block_rows_;
   std::vector<Finds> finds_;  // one a thread
 };
@@ -105,7 +123,7 @@ class Pass {
 std::vector<std::vector<Neighbor>> ScanExactly(Similarity similarity,
                                                std::span<const float> queries,
                                                std::span<const float> rows, int64_t dimension,
-                                               int64_t k, std::span<const int64_t> exclude_rows) {
+                                               int64_t k, const SearchScope& scope) {
   const int64_t n = static_cast<int64_t>(queries.size()) / dimension;
   const int64_t kept = std::min<int64_t>(k, static_cast<int64_t>(rows.size()) / dimension);
   std::vector<std::vector<Neighbor>> results;
@@ -119,10 +137,7 @@ std::vector<std::vector<Neighbor>> ScanExactly(Similarity similarity,
     Pass pass(similarity,
               queries.subspan(static_cast<size_t>(begin * dimension),
                               static_cast<size_t>(count * dimension)),
-              rows, dimension, kept,
-              exclude_rows.empty()
-                  ? exclude_rows
-                  : exclude_rows.subspan(static_cast<size_t>(begin), static_cast<size_t>(count)));
+              rows, dimension, kept, scope.Of(begin, count));
     pass.Scan();
     for (int64_t q = 0; q < count; ++q) results.push_back(pass.Result(q, kept));
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -20,5 +21,16 @@ struct FactoryParts {
   bool exact() const { return base == "Flat"; }
 };
 FactoryParts ParseFactory(std::string_view factory);
+
+// What to pick without knowing FAISS.
+struct IndexPreset {
+  std::string_view name;
+  std::string (*factory)(int64_t dimension, int64_t items);
+  std::string_view help;
+};
+std::span<const IndexPreset> IndexPresets();
+
+// Throws InvalidArgument for an unknown name. items: how many there will be, about.
+std::string FactoryOfPreset(std::string_view name, int64_t dimension, int64_t items);
 
 }  // namespace fluke

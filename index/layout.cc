@@ -19,6 +19,8 @@ namespace fs = std::filesystem;
 
 constexpr char kBuildingPrefix[] = ".building-";
 constexpr char kRemovingPrefix[] = ".removing-";
+constexpr char kSpillPrefix[] = ".spill-";
+constexpr std::string_view kSegmentSuffix = ".log";
 constexpr size_t kMaxCurrentBytes = 64;
 
 std::string CurrentText(int64_t number) {
@@ -33,6 +35,12 @@ std::optional<int64_t> ParseSnapshotName(std::string_view name) {
   return number;
 }
 
+std::optional<int64_t> ParseSegmentName(std::string_view name) {
+  if (!name.ends_with(kSegmentSuffix)) return {};
+  name.remove_suffix(kSegmentSuffix.size());
+  return ParseSnapshotName(name);
+}
+
 std::vector<fs::path> Entries(const fs::path& folder) {
   std::vector<fs::path> entries;
   std::error_code error;
@@ -45,6 +53,17 @@ std::vector<fs::path> Entries(const fs::path& folder) {
   return entries;
 }
 
+// Those in the names of a folder's entries, ascending.
+std::vector<int64_t> Numbers(const fs::path& folder,
+                             std::optional<int64_t> (*parse)(std::string_view name)) {
+  std::vector<int64_t> numbers;
+  for (const fs::path& entry : Entries(folder)) {
+    if (const auto number = parse(entry.filename().string())) numbers.push_back(*number);
+  }
+  std::sort(numbers.begin(), numbers.end());
+  return numbers;
+}
+
 }  // namespace
 
 std::string SnapshotName(int64_t number) { return absl::StrFormat("%06d", number); }
@@ -53,19 +72,21 @@ fs::path SnapshotFolder(const fs::path& index, int64_t number) {
   return SnapshotsFolder(index) / SnapshotName(number);
 }
 
+fs::path LogSegment(const fs::path& index, int64_t number) {
+  return LogFolder(index) / (SnapshotName(number) + std::string(kSegmentSuffix));
+}
+
 std::vector<int64_t> ListSnapshots(const fs::path& index) {
-  std::vector<int64_t> numbers;
-  for (const fs::path& entry : Entries(SnapshotsFolder(index))) {
-    if (const auto number = ParseSnapshotName(entry.filename().string())) {
-      numbers.push_back(*number);
-    }
-  }
-  std::sort(numbers.begin(), numbers.end());
-  return numbers;
+  return Numbers(SnapshotsFolder(index), ParseSnapshotName);
+}
+
+std::vector<int64_t> ListLogSegments(const fs::path& index) {
+  return Numbers(LogFolder(index), ParseSegmentName);
 }
 
 bool HoldsIndex(const fs::path& index) {
-  return fs::exists(CurrentFile(index)) || !ListSnapshots(index).empty();
+  return fs::exists(CurrentFile(index)) || !ListSnapshots(index).empty() ||
+         !ListLogSegments(index).empty();
 }
 
 int64_t ReadCurrent(const fs::path& index) {
@@ -77,6 +98,14 @@ int64_t ReadCurrent(const fs::path& index) {
     DataLoss(path.string(), ": damaged: expected a snapshot number and its CRC-32C");
   }
   return *number;
+}
+
+std::optional<int64_t> LiveNumber(const fs::path& index) {
+  try {
+    return ReadCurrent(index);
+  } catch (const Error&) {
+    return {};
+  }
 }
 
 void WriteCurrent(const fs::path& index, int64_t number) {
@@ -101,11 +130,16 @@ void RemoveSnapshot(const fs::path& index, int64_t number) {
   fs::remove_all(leaving, ignored);
 }
 
+fs::path SpillPattern(const fs::path& index) {
+  return SnapshotsFolder(index) / (std::string(kSpillPrefix) + "XXXXXX");
+}
+
 void RemoveLeftovers(const fs::path& index, std::optional<int64_t> live) {
   std::error_code ignored;
   for (const fs::path& entry : Entries(SnapshotsFolder(index))) {
     const std::string name = entry.filename().string();
-    if (name.starts_with(kBuildingPrefix) || name.starts_with(kRemovingPrefix)) {
+    if (name.starts_with(kBuildingPrefix) || name.starts_with(kRemovingPrefix) ||
+        name.starts_with(kSpillPrefix)) {
       fs::remove_all(entry, ignored);
     }
   }

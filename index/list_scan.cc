@@ -7,6 +7,7 @@
 #include <memory>
 #include <numeric>
 
+#include "index/best_k.h"
 #include "index/code_hits.h"
 #include "index/exact_scan.h"
 #include "index/parallel_loop.h"
@@ -32,12 +33,14 @@ bool Higher(const Candidate& a, const Candidate& b) {
 class Searcher {
  public:
   Searcher(const RowCodes& codes, const CodeKernel& kernel, Similarity similarity,
-           std::span<const float> rows, int64_t dimension, const ListScanOptions& options)
+           std::span<const float> rows, int64_t dimension, const ListScanOptions& options,
+           const RowSet* allowed)
       : codes_(codes),
         kernel_(kernel),
         score_(BestScoreKernel().of(similarity)),
         find_hits_(BestFindHits(similarity == Similarity::kL2)),
         rows_(rows),
+        scope_{.allowed = allowed},
         dimension_(dimension),
         k_(static_cast<size_t>(options.k)),
         nprobe_(std::min(options.nprobe, codes.lists())),
@@ -106,7 +109,7 @@ class Searcher {
     for (int64_t i = 0; i < hits_->count; ++i) {
       const int32_t p = hits_->positions[i];
       const int64_t row = codes_.row_at(first + p);
-      if (row < 0 || row == excluded_) continue;
+      if (row < 0 || row == excluded_ || !scope_.Allows(row)) continue;
       candidates_.push_back({hits_->middle[p], static_cast<uint32_t>(row)});
     }
     if (candidates_.size() > 2 * most_) KeepHighest(most_);
@@ -174,6 +177,7 @@ class Searcher {
   ScoreFunction score_;
   FindHitsFunction find_hits_;
   std::span<const float> rows_;
+  SearchScope scope_;
   int64_t dimension_;
   size_t k_;
   int64_t nprobe_;
@@ -195,19 +199,19 @@ std::vector<std::vector<Neighbor>> ScanLists(const RowCodes& codes, const CodeKe
                                              Similarity similarity, std::span<const float> queries,
                                              std::span<const float> rows, int64_t dimension,
                                              const ListScanOptions& options,
-                                             std::span<const int64_t> exclude_rows) {
+                                             const SearchScope& scope) {
   const auto width = static_cast<size_t>(dimension);
   const auto n = static_cast<int64_t>(queries.size() / width);
   const auto threads = static_cast<int>(std::min<int64_t>(n, omp_get_max_threads()));
   std::vector<Searcher> searchers;
   for (int i = 0; i < std::max(threads, 1); ++i) {
-    searchers.emplace_back(codes, kernel, similarity, rows, dimension, options);
+    searchers.emplace_back(codes, kernel, similarity, rows, dimension, options, scope.allowed);
   }
   std::vector<std::vector<Neighbor>> results(static_cast<size_t>(n));
   ParallelLoop(n, threads, [&](int64_t q, int thread) {
     const auto i = static_cast<size_t>(q);
-    results[i] = searchers[static_cast<size_t>(thread)].Search(
-        queries.subspan(i * width, width), exclude_rows.empty() ? -1 : exclude_rows[i]);
+    results[i] = searchers[static_cast<size_t>(thread)].Search(queries.subspan(i * width, width),
+                                                               scope.excluded(q));
   });
   return results;
 }

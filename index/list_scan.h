@@ -13,6 +13,7 @@
 #include "common/vector_index.h"
 #include "index/code_kernels.h"
 #include "index/row_codes.h"
+#include "index/search_scope.h"
 #include "index/similarity.h"
 
 namespace fluke {
@@ -29,6 +30,6 @@ std::vector<std::vector<Neighbor>> ScanLists(const RowCodes& codes, const CodeKe
                                              Similarity similarity, std::span<const float> queries,
                                              std::span<const float> rows, int64_t dimension,
                                              const ListScanOptions& options,
-                                             std::span<const int64_t> exclude_rows);
+                                             const SearchScope& scope = {});
 
 }  // namespace fluke

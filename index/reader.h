@@ -11,9 +11,13 @@
 
 namespace fluke {
 
-// Every file is read once and checked. A damaged live snapshot is logged and the last good one
-// opened. Throws NotFound when there is no index, DataLoss when no snapshot is good.
+// The live snapshot and all changes logged since. Every file is read once and checked. A damaged
+// live snapshot is logged and the last good one opened, with all changes logged since that. Throws
+// NotFound when there is no index, DataLoss when no snapshot or the log is not good.
 std::unique_ptr<VectorIndex> OpenIndex(const std::filesystem::path& folder);
+
+// As the index was when that snapshot was made. Throws NotFound when it is not kept any more.
+std::unique_ptr<VectorIndex> OpenIndexAt(const std::filesystem::path& folder, int64_t snapshot);
 
 // Throws FailedPrecondition, naming both, when `fingerprint` is that of another model than the
 // index's. An unknown ("") fingerprint on either side passes. `of`: whose it is, as it stands in

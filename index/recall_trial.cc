@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "index/best_k.h"
 #include "index/exact_scan.h"
 #include "index/principal_directions.h"
 
@@ -12,9 +13,41 @@ namespace {
 
 constexpr int64_t kQueries = 256;
 
+constexpr int64_t kBlockFloats = 1 << 24;  // scanned before pages are given back
+
+// ScanExactly's answer, found block by block.
+std::vector<std::vector<Neighbor>> ScanInBlocks(Similarity similarity,
+                                                std::span<const float> queries,
+                                                std::span<const float> rows, int64_t dimension,
+                                                int64_t k, std::span<const int64_t> exclude_rows,
+                                                const RowsDone& done) {
+  const int64_t count = static_cast<int64_t>(rows.size()) / dimension;
+  const int64_t block_rows = std::max<int64_t>(1, kBlockFloats / dimension);
+  std::vector<std::vector<Neighbor>> best(exclude_rows.size());
+  for (int64_t begin = 0, end; begin < count; begin = end) {
+    end = std::min(begin + block_rows, count);
+    std::vector<int64_t> exclude_here;
+    for (const int64_t row : exclude_rows) {
+      exclude_here.push_back(row >= begin && row < end ? row - begin : -1);
+    }
+    const auto found = ScanExactly(similarity, queries,
+                                   rows.subspan(static_cast<size_t>(begin * dimension),
+                                                static_cast<size_t>((end - begin) * dimension)),
+                                   dimension, k, {.exclude_rows = exclude_here});
+    for (size_t q = 0; q < best.size(); ++q) {
+      for (const auto& [row, score] : found[q]) best[q].push_back({begin + row, score});
+      std::sort(best[q].begin(), best[q].end(), Better);
+      best[q].resize(std::min(best[q].size(), static_cast<size_t>(k)));
+    }
+    done(begin, end);
+  }
+  return best;
+}
+
 }  // namespace
 
-RecallTrial::RecallTrial(Similarity similarity, std::span<const float> rows, int64_t dimension) {
+RecallTrial::RecallTrial(Similarity similarity, std::span<const float> rows, int64_t dimension,
+                         const RowsDone& done) {
   query_rows_ = SampleRows(static_cast<int64_t>(rows.size()) / dimension, kQueries);
   for (const int64_t row : query_rows_) {
     const auto vector =
@@ -22,7 +55,7 @@ RecallTrial::RecallTrial(Similarity similarity, std::span<const float> rows, int
     queries_.insert(queries_.end(), vector.begin(), vector.end());
   }
   for (const auto& neighbors :
-       ScanExactly(similarity, queries_, rows, dimension, kTop, query_rows_)) {
+       ScanInBlocks(similarity, queries_, rows, dimension, kTop, query_rows_, done)) {
     std::vector<int64_t> found;
     for (const Neighbor& neighbor : neighbors) found.push_back(neighbor.row);
     std::sort(found.begin(), found.end());

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "index/row_pass.h"
 #include "index/similarity.h"
 
 namespace fluke {
@@ -15,8 +16,9 @@ class RecallTrial {
  public:
   static constexpr int64_t kTop = 20;
 
-  // rows: m x dimension, m > 1; must outlive this object.
-  RecallTrial(Similarity similarity, std::span<const float> rows, int64_t dimension);
+  // rows: m x dimension, m > 1.
+  RecallTrial(Similarity similarity, std::span<const float> rows, int64_t dimension,
+              const RowsDone& done = KeepRows);
 
   // Rows found for each query, of which `exclude_rows` tells its own.
   using Search = std::function<std::vector<std::vector<int64_t>>(

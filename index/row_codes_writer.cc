@@ -1,23 +1,20 @@
 #include "index/row_codes_writer.h"
 
-#include <faiss/Clustering.h>
-#include <faiss/IndexFlat.h>
-
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <functional>
 #include <limits>
-#include <string_view>
+#include <optional>
 #include <vector>
 
-#include "common/error.h"
 #include "common/files.h"
-#include "index/faiss_errors.h"
 #include "index/parallel_loop.h"
 #include "index/principal_directions.h"
 #include "index/row_codes_format.h"
-#include "index/score_kernels.h"
+#include "index/row_encoder.h"
+#include "index/row_lists.h"
 
 namespace fluke {
 namespace {
@@ -30,98 +27,6 @@ constexpr int64_t kTypicalK = 20;
 // Of 8-bit codes, both sides together, relative to the product of the lengths.
 constexpr double kTypicalRounding = 0.01;
 constexpr double kVisitedShare = 1.0 / 32;  // of an approximate search
-constexpr int64_t kClusterSampleRows = 64;  // to learn a list from
-constexpr int kClusterIterations = 10;
-constexpr int64_t kAssignRows = 256;  // at a time: their distances stay in the cache
-
-// One row's code and bounds.
-struct EncodedRow {
-  float scale, code_error, tail, offset;
-  double norm, code_norm;
-};
-
-// centred: dimension values of x - m; y: its head projections; codes: head values from -127 to 127.
-EncodedRow EncodeRow(const double* centred, double row_norm, const double* y, int64_t head,
-                     int64_t dimension, int8_t* codes) {
-  double largest = 0;
-  for (int64_t i = 0; i < head; ++i) largest = std::max(largest, std::abs(y[i]));
-  const auto scale = static_cast<float>(largest / 127);
-  double error = 0, y_squares = 0, code_squares = 0;
-  for (int64_t i = 0; i < head; ++i) {
-    const double code = scale > 0 ? std::clamp(std::rint(y[i] / scale), -127.0, 127.0) : 0;
-    codes[i] = static_cast<int8_t>(code);
-    const double left = y[i] - scale * code;
-    error += left * left;
-    y_squares += y[i] * y[i];
-    code_squares += code * code;
-  }
-  const double squares = Dot(centred, centred, dimension);
-  const double tail = std::max(0.0, squares - y_squares) + kDoubleSlack * squares;
-  return {.scale = scale,
-          .code_error = RoundedUp(std::sqrt(error + kDoubleSlack * squares)),
-          .tail = RoundedUp(std::sqrt(tail)),
-          .offset = static_cast<float>(-squares),
-          .norm = std::max(std::sqrt(squares), row_norm),
-          .code_norm = scale * std::sqrt(code_squares)};
-}
-
-// Encodes rows in chunks; bytes as they stand in the file.
-class Encoder {
- public:
-  Encoder(const PrincipalDirections& learned, int64_t head, int64_t dimension, bool l2)
-      : learned_(learned), head_(head), dimension_(dimension), l2_(l2) {}
-
-  // order: the row in each position, at most kCodeChunkRows of them.
-  std::vector<char> Chunk(std::span<const uint32_t> order, std::span<const float> rows) const {
-    const auto n = static_cast<int64_t>(order.size());
-    std::vector<double> centred(static_cast<size_t>(n * dimension_));
-    std::vector<double> norms(static_cast<size_t>(n));
-    for (int64_t p = 0; p < n; ++p) {
-      if (order[p] == kNoRow) continue;
-      const float* row = rows.data() + order[p] * dimension_;
-      double squares = 0;
-      for (int64_t j = 0; j < dimension_; ++j) {
-        const double value = row[j];
-        squares += value * value;
-        centred[p * dimension_ + j] = value - learned_.mean[j];
-      }
-      norms[p] = std::sqrt(squares);
-    }
-    std::vector<double> y(static_cast<size_t>(n * head_));
-    MultiplyTransposed(centred.data(), learned_.directions.data(), n, head_, dimension_, dimension_,
-                       y.data());
-    std::vector<char> bytes(static_cast<size_t>(ChunkBytes(head_, l2_)));
-    auto* parameters = reinterpret_cast<float*>(bytes.data() + 64);
-    auto* blocks = reinterpret_cast<uint8_t*>(parameters + ChunkParameters(l2_) * kCodeChunkRows);
-    std::memset(blocks, 128, static_cast<size_t>(kCodeChunkRows * head_));
-    std::vector<int8_t> codes(static_cast<size_t>(head_));
-    double norm = 0, code_norm = 0;
-    for (int64_t p = 0; p < n; ++p) {
-      if (order[p] == kNoRow) continue;
-      const EncodedRow row = EncodeRow(centred.data() + p * dimension_, norms[p],
-                                       y.data() + p * head_, head_, dimension_, codes.data());
-      parameters[p] = row.scale;
-      parameters[kCodeChunkRows + p] = row.code_error;
-      parameters[2 * kCodeChunkRows + p] = row.tail;
-      if (l2_) parameters[3 * kCodeChunkRows + p] = row.offset;
-      norm = std::max(norm, row.norm);
-      code_norm = std::max(code_norm, row.code_norm);
-      uint8_t* block = blocks + p / kCodeBlockRows * kCodeBlockRows * head_;
-      for (int64_t i = 0; i < head_; ++i) {
-        block[i / 4 * kCodeLineBytes + p % kCodeBlockRows * 4 + i % 4] =
-            static_cast<uint8_t>(codes[i] + 128);
-      }
-    }
-    const float norms_up[2] = {RoundedUp(norm), RoundedUp(code_norm)};
-    std::memcpy(bytes.data(), norms_up, sizeof(norms_up));
-    return bytes;
-  }
-
- private:
-  const PrincipalDirections& learned_;
-  int64_t head_, dimension_;
-  bool l2_;
-};
 
 // How many rows a search would have to score for queries like the rows, found on a sample.
 class Trial {
@@ -230,20 +135,41 @@ int64_t ChooseHead(const PrincipalDirections& learned, std::span<const float> ro
   return best;
 }
 
-// Can the bounds be computed in float32 without leaving its range?
-bool LengthsAreOrdinary(std::span<const float> rows, int64_t dimension) {
-  const int64_t n = static_cast<int64_t>(rows.size()) / dimension;
-  bool ordinary = true;
-#pragma omp parallel for reduction(&& : ordinary)
-  for (int64_t r = 0; r < n; ++r) {
-    double squares = 0;
-    for (int64_t j = 0; j < dimension; ++j) {
-      const double value = rows[r * dimension + j];
-      squares += value * value;
-    }
-    const double norm = std::sqrt(squares);
-    ordinary = ordinary && IsOrdinaryLength(norm);
+// The rows, in order, in parts of as many as a chunk holds.
+class Parts {
+ public:
+  Parts(std::span<const float> rows, int64_t dimension)
+      : rows_(rows), dimension_(dimension), total_(static_cast<int64_t>(rows.size()) / dimension) {}
+
+  int64_t count() const { return (total_ + kCodeChunkRows - 1) / kCodeChunkRows; }
+  int64_t begin(int64_t part) const { return part * kCodeChunkRows; }
+  int64_t end(int64_t part) const { return std::min(begin(part) + kCodeChunkRows, total_); }
+  std::span<const float> rows(int64_t part) const {
+    return rows_.subspan(static_cast<size_t>(begin(part) * dimension_),
+                         static_cast<size_t>((end(part) - begin(part)) * dimension_));
   }
+
+ private:
+  std::span<const float> rows_;
+  int64_t dimension_, total_;
+};
+
+// Can the bounds be computed in float32 without leaving its range?
+bool LengthsAreOrdinary(std::span<const float> rows, int64_t dimension, const RowsDone& done) {
+  const Parts parts(rows, dimension);
+  std::atomic<bool> ordinary = true;
+  ParallelLoop(parts.count(), omp_get_max_threads(), [&](int64_t part, int) {
+    const auto some = parts.rows(part);
+    for (size_t begin = 0; begin < some.size(); begin += static_cast<size_t>(dimension)) {
+      double squares = 0;
+      for (int64_t j = 0; j < dimension; ++j) {
+        const double value = some[begin + static_cast<size_t>(j)];
+        squares += value * value;
+      }
+      if (!IsOrdinaryLength(std::sqrt(squares))) ordinary = false;
+    }
+    done(parts.begin(part), parts.end(part));
+  });
   return ordinary;
 }
 
@@ -262,105 +188,76 @@ double MeanLength(std::span<const float> rows, int64_t dimension) {
   return sum / static_cast<double>(sample.size());
 }
 
-// Rows in groups by k-means in the space of the directions.
-class Lists {
- public:
-  Lists(const PrincipalDirections& learned, int64_t head, int64_t lists,
-        std::span<const float> rows, int64_t dimension)
-      : learned_(learned), head_(head), count_(lists), rows_(rows), dimension_(dimension) {
-    const int64_t total = static_cast<int64_t>(rows.size()) / dimension;
-    Learn(SampleRows(total, std::max(kClusterSampleRows * lists, int64_t{1000})));
-    Assign(total);
-  }
-
-  std::vector<float> centroids;     // count x head
-  std::vector<uint32_t> list_ends;  // count, in blocks
-  std::vector<uint32_t> order;      // positions
-
- private:
-  // y = P (x - m) of these rows.
-  std::vector<float> Projected(std::span<const int64_t> numbers) const {
-    const auto n = static_cast<int64_t>(numbers.size());
-    std::vector<double> centred(static_cast<size_t>(n * dimension_));
-    for (int64_t i = 0; i < n; ++i) {
-      for (int64_t j = 0; j < dimension_; ++j) {
-        centred[i * dimension_ + j] = rows_[numbers[i] * dimension_ + j] - learned_.mean[j];
-      }
-    }
-    std::vector<double> y(static_cast<size_t>(n * head_));
-    MultiplyTransposed(centred.data(), learned_.directions.data(), n, head_, dimension_, dimension_,
-                       y.data());
-    return {y.begin(), y.end()};
-  }
-
-  void Learn(const std::vector<int64_t>& sample) {
-    std::vector<float> y(sample.size() * static_cast<size_t>(head_));
-    const auto n = static_cast<int64_t>(sample.size());
-    ParallelLoop((n + kAssignRows - 1) / kAssignRows, omp_get_max_threads(), [&](int64_t i, int) {
-      const auto part = std::span(sample).subspan(
-          static_cast<size_t>(i * kAssignRows),
-          static_cast<size_t>(std::min(kAssignRows, n - i * kAssignRows)));
-      const std::vector<float> projected = Projected(part);
-      std::copy(projected.begin(), projected.end(), y.begin() + i * kAssignRows * head_);
-    });
-    faiss::ClusteringParameters parameters;
-    parameters.niter = kClusterIterations;
-    parameters.min_points_per_centroid = 1;
-    parameters.max_points_per_centroid = static_cast<int>(kClusterSampleRows);
-    faiss::Clustering clustering(static_cast<int>(head_), static_cast<int>(count_), parameters);
-    faiss::IndexFlatL2 nearest(head_);
-    WithFaiss(absl::StatusCode::kInvalidArgument,
-              StrCat("cannot divide the rows into ", count_, " lists"),
-              [&] { clustering.train(n, y.data(), nearest); });
-    centroids = clustering.centroids;
-  }
-
-  void Assign(int64_t total) {
-    std::vector<uint32_t> list_of(static_cast<size_t>(total));
-    const ScoreFunction score = BestScoreKernel().negative_l2;
-    ParallelLoop((total + kAssignRows - 1) / kAssignRows, omp_get_max_threads(),
-                 [&](int64_t part, int) {
-                   const int64_t begin = part * kAssignRows;
-                   const int64_t n = std::min(kAssignRows, total - begin);
-                   std::vector<int64_t> numbers;
-                   for (int64_t i = 0; i < n; ++i) numbers.push_back(begin + i);
-                   const std::vector<float> y = Projected(numbers);
-                   std::vector<float> scores(static_cast<size_t>(n * count_));
-                   score(y.data(), n, centroids.data(), count_, head_, scores.data());
-                   for (int64_t i = 0; i < n; ++i) {
-                     const auto first = scores.begin() + i * count_;
-                     list_of[static_cast<size_t>(begin + i)] =
-                         static_cast<uint32_t>(std::max_element(first, first + count_) - first);
-                   }
-                 });
-    std::vector<int64_t> sizes(static_cast<size_t>(count_));
-    for (const uint32_t list : list_of) ++sizes[list];
-    std::vector<int64_t> next;  // free position of each list
-    int64_t blocks = 0;
-    for (const int64_t size : sizes) {
-      next.push_back(blocks * kCodeBlockRows);
-      blocks += (size + kCodeBlockRows - 1) / kCodeBlockRows;
-      list_ends.push_back(static_cast<uint32_t>(blocks));
-    }
-    order.assign(static_cast<size_t>(blocks * kCodeBlockRows), kNoRow);
-    for (int64_t row = 0; row < total; ++row) {
-      order[static_cast<size_t>(next[list_of[static_cast<size_t>(row)]]++)] =
-          static_cast<uint32_t>(row);
-    }
-  }
-
-  const PrincipalDirections& learned_;
-  int64_t head_, count_;
-  std::span<const float> rows_;
-  int64_t dimension_;
-};
-
 // Appends at a place that the plan names, zeros before it.
 template <typename T>
 void AppendAt(AtomicFile& file, int64_t place, std::span<const T> values) {
   const std::vector<char> padding(static_cast<size_t>(place) - file.size());
   file.Append(padding.data(), padding.size());
   file.Append(values.data(), values.size_bytes());
+}
+
+// Calls make(i) for every i in [0, count) on all threads, then use(i, what it made) in order; only
+// some results are held at a time.
+template <typename Make, typename Use>
+void MakeInOrder(int64_t count, const Make& make, const Use& use) {
+  std::vector<std::vector<char>> made(static_cast<size_t>(4 * omp_get_max_threads()));
+  const auto most = static_cast<int64_t>(made.size());
+  for (int64_t begin = 0; begin < count; begin += most) {
+    const int64_t n = std::min(most, count - begin);
+    ParallelLoop(n, omp_get_max_threads(),
+                 [&](int64_t i, int) { made[static_cast<size_t>(i)] = make(begin + i); });
+    for (int64_t i = 0; i < n; ++i) use(begin + i, made[static_cast<size_t>(i)]);
+  }
+}
+
+// Chunks of the rows in their own order.
+void WriteChunks(const RowEncoder& encoder, const Parts& parts, const RowsDone& done,
+                 AtomicFile& file) {
+  const auto make = [&](int64_t part) {
+    const std::vector<char> records = encoder.Records(encoder.Project(parts.rows(part)));
+    done(parts.begin(part), parts.end(part));
+    return encoder.Chunk(parts.end(part) - parts.begin(part),
+                         [&](int64_t p) { return records.data() + p * encoder.record_bytes(); });
+  };
+  MakeInOrder(parts.count(), make, [&](int64_t, const std::vector<char>& bytes) {
+    file.Append(bytes.data(), bytes.size());
+  });
+}
+
+// The list of each row; their records go to `records`, in the rows' order.
+std::vector<uint32_t> WriteRecords(const RowEncoder& encoder, const Parts& parts,
+                                   std::span<const float> centroids, int64_t head,
+                                   const RowsDone& done, ScratchFile& records) {
+  std::vector<uint32_t> list_of_row(static_cast<size_t>(parts.end(parts.count() - 1)));
+  const auto make = [&](int64_t part) {
+    const ProjectedRows projected = encoder.Project(parts.rows(part));
+    done(parts.begin(part), parts.end(part));
+    const std::vector<uint32_t> lists = NearestLists(projected.y, centroids, head);
+    std::copy(lists.begin(), lists.end(), list_of_row.begin() + parts.begin(part));
+    return encoder.Records(projected);
+  };
+  MakeInOrder(parts.count(), make, [&](int64_t part, const std::vector<char>& bytes) {
+    records.WriteAt(static_cast<uint64_t>(parts.begin(part) * encoder.record_bytes()), bytes.data(),
+                    bytes.size());
+  });
+  return list_of_row;
+}
+
+// Chunks of the rows in the order of their lists.
+void WriteOrderedChunks(const RowEncoder& encoder, std::span<const uint32_t> order,
+                        const ScratchFile& records, AtomicFile& file) {
+  const MappedFile mapped = records.Map();
+  const auto positions = static_cast<int64_t>(order.size());
+  const auto make = [&](int64_t chunk) {
+    const int64_t first = chunk * kCodeChunkRows;
+    return encoder.Chunk(std::min(kCodeChunkRows, positions - first), [&](int64_t p) {
+      const uint32_t row = order[static_cast<size_t>(first + p)];
+      return row == kNoRow ? nullptr : mapped.text().data() + row * encoder.record_bytes();
+    });
+  };
+  MakeInOrder(
+      (positions + kCodeChunkRows - 1) / kCodeChunkRows, make,
+      [&](int64_t, const std::vector<char>& bytes) { file.Append(bytes.data(), bytes.size()); });
 }
 
 }  // namespace
@@ -377,13 +274,14 @@ bool WriteRowCodes(const std::filesystem::path& path, Similarity similarity,
       (total * dimension < kWorthwhileFloats || dimension < kMinDimension)) {
     return false;
   }
-  if (total >= kNoRow || !LengthsAreOrdinary(rows, dimension)) return false;
+  if (total >= kNoRow || !LengthsAreOrdinary(rows, dimension, options.done)) return false;
   const bool l2 = similarity == Similarity::kL2;
   const PrincipalDirections learned = LearnDirections(rows, dimension, kMaxHead);
   int64_t head = options.head;
   // Lists are estimated by what bounds would need, where bounds can be had at all.
   if (head == 0) head = ChooseHead(learned, rows, dimension, l2, false);
   if (head == 0 && options.lists > 0) head = ChooseHead(learned, rows, dimension, l2, true);
+  options.done(0, total);
   head = std::min(head, learned.count / 4 * 4);
   if (head == 0) return false;
 
@@ -394,15 +292,18 @@ bool WriteRowCodes(const std::filesystem::path& path, Similarity similarity,
   header.head = head;
   header.l2 = l2 ? 1 : 0;
   header.lists = options.lists;
+  const RowEncoder encoder(learned, head, dimension, l2);
+  const Parts parts(rows, dimension);
   std::vector<float> centroids;
-  std::vector<uint32_t> list_ends, order;
+  ListOrder order;
+  std::optional<ScratchFile> records;
   if (options.lists > 0) {
-    Lists lists(learned, head, options.lists, rows, dimension);
-    centroids = std::move(lists.centroids);
-    list_ends = std::move(lists.list_ends);
-    order = std::move(lists.order);
-    header.positions = static_cast<int64_t>(order.size());
     header.row_length = MeanLength(rows, dimension);
+    centroids = LearnCentroids(encoder, head, options.lists, rows, dimension, options.done);
+    records.emplace(std::filesystem::path(path) += ".XXXXXX");
+    order = OrderByList(WriteRecords(encoder, parts, centroids, head, options.done, *records),
+                        options.lists);
+    header.positions = static_cast<int64_t>(order.rows.size());
   }
   const RowCodesPlan plan(header);
   AtomicFile file(path);
@@ -411,26 +312,13 @@ bool WriteRowCodes(const std::filesystem::path& path, Similarity similarity,
   AppendAt(file, plan.directions,
            std::span(learned.directions).first(static_cast<size_t>(head * dimension)));
   AppendAt(file, plan.centroids, std::span<const float>(centroids));
-  AppendAt(file, plan.list_ends, std::span<const uint32_t>(list_ends));
-  AppendAt(file, plan.order, std::span<const uint32_t>(order));
+  AppendAt(file, plan.list_ends, std::span<const uint32_t>(order.list_ends));
+  AppendAt(file, plan.order, std::span<const uint32_t>(order.rows));
   AppendAt(file, plan.chunks, std::span<const char>());
-  const Encoder encoder(learned, head, dimension, l2);
-  const int64_t chunks = (header.positions + kCodeChunkRows - 1) / kCodeChunkRows;
-  std::vector<std::vector<char>> encoded(static_cast<size_t>(omp_get_max_threads()));
-  for (int64_t begin = 0; begin < chunks; begin += static_cast<int64_t>(encoded.size())) {
-    const int64_t count = std::min(static_cast<int64_t>(encoded.size()), chunks - begin);
-    ParallelLoop(count, omp_get_max_threads(), [&](int64_t i, int) {
-      const int64_t first = (begin + i) * kCodeChunkRows;
-      const int64_t end = std::min(first + kCodeChunkRows, header.positions);
-      std::vector<uint32_t> part;
-      for (int64_t p = first; p < end; ++p) {
-        part.push_back(order.empty() ? static_cast<uint32_t>(p) : order[static_cast<size_t>(p)]);
-      }
-      encoded[static_cast<size_t>(i)] = encoder.Chunk(part, rows);
-    });
-    for (int64_t i = 0; i < count; ++i) {
-      file.Append(encoded[static_cast<size_t>(i)].data(), encoded[static_cast<size_t>(i)].size());
-    }
+  if (records) {
+    WriteOrderedChunks(encoder, order.rows, *records, file);
+  } else {
+    WriteChunks(encoder, parts, options.done, file);
   }
   file.Commit();
   return true;

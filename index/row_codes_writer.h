@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <span>
 
+#include "index/row_pass.h"
 #include "index/similarity.h"
 
 namespace fluke {
@@ -24,9 +25,12 @@ inline bool IsOrdinaryLength(double length) {
 struct RowCodesOptions {
   int64_t head = 0;   // directions, a multiple of 4; 0: as many as pay, found on a sample
   int64_t lists = 0;  // groups of rows (k-means); 0: none
+  RowsDone done = KeepRows;
 };
 
-// The codes of all rows (m x dimension, sound and normalised). Writes nothing and returns false
+// The codes of all rows (m x dimension, sound and normalised). What is learned comes from a sample;
+// beside it, memory holds some 8 bytes a row, and lists keep the codes in a temporary file beside
+// `path` before they are put in order. Writes nothing and returns false
 // where values' squares leave float32's range, and, unless options ask for a head or lists, where a
 // plain scan is as quick: few rows, few dimensions, a spectrum too flat.
 bool WriteRowCodes(const std::filesystem::path& path, Similarity similarity,

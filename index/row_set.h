@@ -1,7 +1,9 @@
 // A set of rows of one index version, one bit a row: what a filter matches, what is deleted.
 #pragma once
 
+#include <algorithm>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -27,6 +29,22 @@ class RowSet {
   bool Contains(int64_t row) const { return (words_[Word(row)] >> (row & 63) & 1) != 0; }
   void Insert(int64_t row) { words_[Word(row)] |= uint64_t{1} << (row & 63); }
   void Erase(int64_t row) { words_[Word(row)] &= ~(uint64_t{1} << (row & 63)); }
+
+  // Is any of rows [begin, end) in it? begin: a multiple of 64.
+  bool AnyIn(int64_t begin, int64_t end) const {
+    for (size_t i = Word(begin); i < static_cast<size_t>((end + 63) / 64); ++i) {
+      if (words_[i] != 0) return true;
+    }
+    return false;
+  }
+
+  // Rows [begin, begin + count) as a set of their own. begin: a multiple of 64.
+  RowSet Slice(int64_t begin, int64_t count) const {
+    RowSet slice(count);
+    std::copy_n(words_.begin() + begin / 64, slice.words_.size(), slice.words_.begin());
+    slice.ClearBeyondEnd();
+    return slice;
+  }
 
   // `other` is of as many rows.
   void IntersectWith(const RowSet& other) {

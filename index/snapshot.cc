@@ -40,7 +40,7 @@ void CheckFileNames(const SnapshotManifest& manifest, const fs::path& path) {
 
 void CheckFile(const fs::path& folder, const SnapshotManifest& manifest, const char* name) {
   const fs::path path = folder / name;
-  CheckBytes(MappedFile(path).text(), manifest.files.at(name), path);
+  CheckBytes(MappedFile(path), manifest.files.at(name), path);
 }
 
 MappedNpy OpenVectors(const fs::path& folder, const SnapshotManifest& manifest) {
@@ -56,7 +56,7 @@ MappedNpy OpenVectors(const fs::path& folder, const SnapshotManifest& manifest) 
 ItemTable OpenItems(const fs::path& folder, const SnapshotManifest& manifest) {
   const fs::path path = folder / layout::kItemsFile;
   const MappedFile file(path);
-  CheckBytes(file.text(), manifest.files.at(layout::kItemsFile), path);
+  CheckBytes(file, manifest.files.at(layout::kItemsFile), path);
   ItemTable items = ReadItemTable(file.text(), path.string());
   if (items.rows() != manifest.size) {
     DataLoss(path, ": ", items.rows(), " items, expected ", manifest.size);
@@ -69,7 +69,7 @@ std::unique_ptr<ApproximateIndex> OpenCandidates(const fs::path& folder,
   if (manifest.trained_size == 0) return nullptr;
   const fs::path path = folder / layout::kFaissFile;
   const MappedFile file(path);
-  CheckBytes(file.text(), manifest.files.at(layout::kFaissFile), path);
+  CheckBytes(file, manifest.files.at(layout::kFaissFile), path);
   return std::make_unique<ApproximateIndex>(file.text(), manifest.dimension, manifest.size,
                                             manifest.search, path.string());
 }
@@ -121,11 +121,15 @@ uint64_t Snapshot::bytes() const {
   return sum;
 }
 
+SnapshotManifest ReadSnapshotManifest(const fs::path& index, int64_t number) {
+  const fs::path path = layout::SnapshotFolder(index, number) / layout::kManifestFile;
+  return ParseSnapshotManifest(ReadFile(path, kMaxManifestBytes), path.string());
+}
+
 std::unique_ptr<const Snapshot> OpenSnapshot(const fs::path& index, int64_t number) {
   const fs::path folder = layout::SnapshotFolder(index, number);
   const fs::path manifest_path = folder / layout::kManifestFile;
-  SnapshotManifest manifest =
-      ParseSnapshotManifest(ReadFile(manifest_path, kMaxManifestBytes), manifest_path.string());
+  SnapshotManifest manifest = ReadSnapshotManifest(index, number);
   CheckFileNames(manifest, manifest_path);
   auto vectors = OpenVectors(folder, manifest);
   auto items = OpenItems(folder, manifest);

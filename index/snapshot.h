@@ -27,6 +27,8 @@ struct Snapshot {
   uint64_t bytes() const;  // on disk, manifest left out
 };
 
+SnapshotManifest ReadSnapshotManifest(const std::filesystem::path& index, int64_t number);
+
 // The snapshot of that number. Throws DataLoss or NotFound naming the file.
 std::unique_ptr<const Snapshot> OpenSnapshot(const std::filesystem::path& index, int64_t number);
 

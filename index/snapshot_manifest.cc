@@ -1,5 +1,6 @@
 #include "index/snapshot_manifest.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_format.h"
@@ -12,6 +13,7 @@ namespace {
 
 using nlohmann::json;
 
+constexpr size_t kChecksumBlockBytes = 16 << 20;
 constexpr char kChecksumKey[] = "manifest_crc32c";
 
 // With its checksum over the same document without it.
@@ -34,11 +36,26 @@ SnapshotManifest FromJson(const json& document) {
   manifest.search = {.nprobe = search.at("nprobe").get<int>(),
                      .ef_search = search.at("ef_search").get<int>(),
                      .refine_factor = search.at("refine_factor").get<int>()};
+  if (const auto log = document.find("log"); log != document.end()) {  // older ones have none
+    manifest.log_origin = log->at("origin").get<int64_t>();
+    manifest.log_sequence = log->at("sequence").get<int64_t>();
+  }
   for (const auto& [name, file] : document.at("files").items()) {
     manifest.files[name] = {.bytes = file.at("bytes").get<uint64_t>(),
                             .crc32c = file.at("crc32c").get<uint32_t>()};
   }
   return manifest;
+}
+
+uint32_t ChecksumOf(const MappedFile& file) {
+  uint32_t crc = 0;
+  for (size_t begin = 0; begin < file.bytes().size(); begin += kChecksumBlockBytes) {
+    const auto block =
+        file.bytes().subspan(begin, std::min(kChecksumBlockBytes, file.bytes().size() - begin));
+    crc = Crc32c(block.data(), block.size(), crc);
+    file.Release(block);
+  }
+  return crc;
 }
 
 }  // namespace
@@ -60,6 +77,7 @@ std::string SnapshotManifestToJson(const SnapshotManifest& manifest) {
                    {"ef_search", manifest.search.ef_search},
                    {"target_recall", manifest.target_recall},
                    {"refine_factor", manifest.search.refine_factor}}},
+                 {"log", {{"origin", manifest.log_origin}, {"sequence", manifest.log_sequence}}},
                  {"files", files}});
 }
 
@@ -74,6 +92,9 @@ SnapshotManifest ParseSnapshotManifest(std::string_view text, const std::string&
             ", this fluke reads ", kIndexFormatVersion);
     }
     SnapshotManifest manifest = FromJson(document);
+    if (manifest.log_origin < 0 || manifest.log_sequence < 0) {
+      DataLoss(name, ": damaged: change ", manifest.log_sequence, " of log ", manifest.log_origin);
+    }
     if (manifest.dimension < 1 || manifest.size < 0) {
       DataLoss(name, ": ", manifest.size, " items of dimension ", manifest.dimension);
     }
@@ -85,15 +106,16 @@ SnapshotManifest ParseSnapshotManifest(std::string_view text, const std::string&
 
 FileRecord MeasureFile(const std::filesystem::path& path) {
   const MappedFile file(path);
-  return {.bytes = file.text().size(), .crc32c = Crc32c(file.text())};
+  return {.bytes = file.bytes().size(), .crc32c = ChecksumOf(file)};
 }
 
-void CheckBytes(std::string_view bytes, const FileRecord& expected,
+void CheckBytes(const MappedFile& file, const FileRecord& expected,
                 const std::filesystem::path& path) {
-  if (bytes.size() != expected.bytes) {
-    DataLoss(path.string(), ": damaged: ", bytes.size(), " bytes, expected ", expected.bytes);
+  if (file.bytes().size() != expected.bytes) {
+    DataLoss(path.string(), ": damaged: ", file.bytes().size(), " bytes, expected ",
+             expected.bytes);
   }
-  if (const uint32_t crc = Crc32c(bytes); crc != expected.crc32c) {
+  if (const uint32_t crc = ChecksumOf(file); crc != expected.crc32c) {
     DataLoss(path.string(), ": damaged: CRC-32C ", absl::StrFormat("%08x", crc), ", expected ",
              absl::StrFormat("%08x", expected.crc32c));
   }

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/files.h"
 #include "index/similarity.h"
 
 namespace fluke {
@@ -34,6 +35,10 @@ struct SnapshotManifest {
   std::string fingerprint = {};  // of the model that made the vectors; "" = unknown
   double target_recall = 0;  // that the search parameters are tuned for; 0 = the engine's own ones
   SearchDefaults search = {};
+  // Its log (change_log.h): that of the index that began with snapshot `log_origin`, up to and with
+  // this change.
+  int64_t log_origin = 0;
+  int64_t log_sequence = 0;
   std::map<std::string, FileRecord> files = {};  // by name, manifest.json left out
 };
 
@@ -48,8 +53,8 @@ SnapshotManifest ParseSnapshotManifest(std::string_view json, const std::string&
 // Size and checksum of a file as it is on disk.
 FileRecord MeasureFile(const std::filesystem::path& path);
 
-// Throws DataLoss when the bytes are not the recorded ones.
-void CheckBytes(std::string_view bytes, const FileRecord& expected,
+// Throws DataLoss when the file's bytes are not the recorded ones. Gives their pages back.
+void CheckBytes(const MappedFile& file, const FileRecord& expected,
                 const std::filesystem::path& path);
 
 }  // namespace fluke

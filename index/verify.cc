@@ -4,13 +4,21 @@
 
 #include "common/error.h"
 #include "common/files.h"
+#include "index/best_k.h"
+#include "index/change_log.h"
+#include "index/exact_scan.h"
+#include "index/factory.h"
 #include "index/layout.h"
+#include "index/reader.h"
 #include "index/snapshot_manifest.h"
 
 namespace fluke {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr size_t kSampledQueries = 64;
+constexpr int kSampledTop = 20;
 
 FileCheck Unchecked(const fs::path& index, const fs::path& path) {
   return {.file = path.lexically_relative(index).string(), .bytes = 0, .problem = ""};
@@ -20,7 +28,7 @@ FileCheck CheckOne(const fs::path& index, const fs::path& path, const FileRecord
   FileCheck check = Unchecked(index, path);
   check.bytes = expected.bytes;
   try {
-    CheckBytes(MappedFile(path).text(), expected, path);
+    CheckBytes(MappedFile(path), expected, path);
   } catch (const Error& error) {
     check.problem = error.what();
   }
@@ -45,6 +53,19 @@ void VerifySnapshot(const fs::path& index, int64_t number, std::vector<FileCheck
   }
 }
 
+FileCheck VerifySegment(const fs::path& index, int64_t number, bool last) {
+  const fs::path path = layout::LogSegment(index, number);
+  FileCheck check = Unchecked(index, path);
+  try {
+    const std::string bytes = ReadFile(path);
+    check.bytes = bytes.size();
+    ReadSegment(bytes, last, path.string(), [](int64_t, const v1::ChangeRecord&) {});
+  } catch (const Error& error) {
+    check.problem = error.what();
+  }
+  return check;
+}
+
 FileCheck VerifyCurrent(const fs::path& index) {
   FileCheck check = Unchecked(index, layout::CurrentFile(index));
   try {
@@ -61,6 +82,33 @@ FileCheck VerifyCurrent(const fs::path& index) {
   return check;
 }
 
+// The neighbours of normalised `queries` by a plain scan of the vectors of `rows`, some at a time.
+std::vector<std::vector<Neighbor>> ScanVectors(const VectorIndex& index,
+                                               std::span<const int64_t> rows,
+                                               std::span<const float> queries) {
+  constexpr size_t kBlockRows = 16384;
+  const IndexInfo info = index.Describe();
+  std::vector<std::vector<Neighbor>> best(queries.size() / static_cast<size_t>(info.dimension));
+  for (size_t begin = 0; begin < rows.size(); begin += kBlockRows) {
+    const auto block = rows.subspan(begin, std::min(kBlockRows, rows.size() - begin));
+    std::vector<float> vectors;
+    for (const int64_t row : block) {
+      const std::vector<float> vector = index.vector(row);
+      vectors.insert(vectors.end(), vector.begin(), vector.end());
+    }
+    const auto found =
+        ScanExactly(ParseSimilarity(info.metric), queries, vectors, info.dimension, kSampledTop);
+    for (size_t q = 0; q < best.size(); ++q) {
+      for (const Neighbor& neighbor : found[q]) {
+        best[q].push_back({block[static_cast<size_t>(neighbor.row)], neighbor.score});
+      }
+      std::sort(best[q].begin(), best[q].end(), Better);
+      best[q].resize(std::min<size_t>(best[q].size(), kSampledTop));
+    }
+  }
+  return best;
+}
+
 }  // namespace
 
 std::vector<FileCheck> VerifyIndex(const fs::path& folder) {
@@ -69,7 +117,43 @@ std::vector<FileCheck> VerifyIndex(const fs::path& folder) {
   for (const int64_t number : layout::ListSnapshots(folder)) {
     VerifySnapshot(folder, number, checks);
   }
+  const auto segments = layout::ListLogSegments(folder);
+  for (const int64_t number : segments) {
+    checks.push_back(VerifySegment(folder, number, number == segments.back()));
+  }
   return checks;
+}
+
+NeighborCheck VerifyNeighbors(const fs::path& folder) {
+  const auto index = OpenIndex(folder);
+  const IndexInfo info = index->Describe();
+  NeighborCheck check{.exact = ParseFactory(info.factory).exact()};
+  std::vector<int64_t> rows;
+  index->ForEachRow([&](int64_t row) { rows.push_back(row); });
+  std::vector<float> queries;
+  for (size_t i = 0; i < rows.size(); i += 1 + rows.size() / kSampledQueries) {
+    const std::vector<float> query = index->vector(rows[i]);
+    queries.insert(queries.end(), query.begin(), query.end());
+    ++check.queries;
+  }
+  if (check.queries == 0) return check;
+  const auto truth = ScanVectors(*index, rows, queries);
+  const auto found = index->Search(queries, {.k = kSampledTop});
+  int64_t right = 0, wanted = 0;
+  for (size_t q = 0; q < truth.size(); ++q) {
+    for (const Neighbor& neighbor : truth[q]) {
+      ++wanted;
+      right += std::any_of(found[q].begin(), found[q].end(), [&](const Neighbor& other) {
+        return other.row == neighbor.row && other.score == neighbor.score;
+      });
+    }
+  }
+  check.recall = static_cast<double>(right) / static_cast<double>(wanted);
+  if (check.exact && right != wanted) {
+    check.problem = StrCat(folder.string(), ": the exact search misses ", wanted - right, " of ",
+                           wanted, " neighbours");
+  }
+  return check;
 }
 
 }  // namespace fluke

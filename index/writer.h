@@ -11,6 +11,10 @@
 
 namespace fluke {
 
+// What was added since the last commit waits in memory up to so many bytes, the rest in a temporary
+// file in the index folder.
+inline constexpr uint64_t kPendingBytes = 64 << 20;
+
 struct IndexOptions {
   std::string factory = "Flat";   // factory.h; "Flat" = the exact scan
   std::string metric = "cosine";  // cosine, ip or l2
@@ -20,6 +24,7 @@ struct IndexOptions {
   // parameters are tuned for it at each commit. 0: .95 for lists of codes, FAISS's kinds as they
   // are.
   double target_recall = 0;
+  uint64_t pending_bytes = kPendingBytes;
 };
 
 // Each of these throws FailedPrecondition while another writer holds the folder, and
@@ -33,6 +38,7 @@ std::unique_ptr<IndexWriter> CreateIndex(const std::filesystem::path& folder,
 std::unique_ptr<IndexWriter> ReplaceIndex(const std::filesystem::path& folder,
                                           const IndexOptions& options);
 // Continues from the last good snapshot. Throws NotFound, DataLoss.
-std::unique_ptr<IndexWriter> ContinueIndex(const std::filesystem::path& folder);
+std::unique_ptr<IndexWriter> ContinueIndex(const std::filesystem::path& folder,
+                                           uint64_t pending_bytes = kPendingBytes);
 
 }  // namespace fluke

@@ -140,5 +140,69 @@ TEST_F(EmbeddingsTest, RefuseADamagedOrForeignJson) {
   }
 }
 
+// What MappedEmbeddings hands out, put together again.
+struct Collected {
+  int64_t blocks = 0;
+  std::vector<std::string> ids;
+  std::vector<float> values;
+
+  explicit Collected(const MappedEmbeddings& embeddings) {
+    embeddings.ForEachBlock([&](const std::vector<Item>& items, std::span<const float> vectors) {
+      ++blocks;
+      for (const Item& item : items) ids.push_back(item.id);
+      values.insert(values.end(), vectors.begin(), vectors.end());
+      EXPECT_EQ(vectors.size(), items.size() * static_cast<size_t>(embeddings.dimension()));
+    });
+  }
+};
+
+TEST_F(EmbeddingsTest, MappedComeBackAsWritten) {
+  WriteVectors(2, {1, 0, 0.6f, 0.8f});
+  WriteEmbeddingsInfo(scratch_.folder(), kItems, 2, "c0ffee", {"run1"}, "photos.csv");
+  const MappedEmbeddings embeddings(scratch_.folder());
+  EXPECT_EQ(embeddings.rows(), 2);
+  EXPECT_EQ(embeddings.dimension(), 2);
+  EXPECT_EQ(embeddings.fingerprint(), "c0ffee");
+  for (int pass = 0; pass < 2; ++pass) {
+    const Collected collected(embeddings);
+    EXPECT_THAT(collected.ids, ElementsAre("a", "b"));
+    EXPECT_THAT(collected.values, ElementsAre(1, 0, 0.6f, 0.8f));
+  }
+}
+
+TEST_F(EmbeddingsTest, MappedComeInBlocksInTheirOrder) {
+  constexpr int64_t kRows = 1200000;
+  std::vector<float> values;
+  std::string csv = "id\n";
+  std::vector<std::string> ids;
+  for (int64_t i = 0; i < kRows; ++i) {
+    values.insert(values.end(), {static_cast<float>(i), 1});
+    ids.push_back(std::to_string(i));
+    csv += ids.back() + "\n";
+  }
+  WriteVectors(kRows, values);
+  WriteFileAtomically(scratch_ / "items.csv", csv);
+  const Collected collected{MappedEmbeddings(scratch_.folder())};
+  EXPECT_GT(collected.blocks, 1);
+  EXPECT_TRUE(collected.ids == ids);
+  EXPECT_TRUE(collected.values == values);
+}
+
+TEST_F(EmbeddingsTest, MappedRefuseWhatReadingRefuses) {
+  const auto error = [&] {
+    return ErrorOf([&] { Collected{MappedEmbeddings(scratch_.folder())}; });
+  };
+  EXPECT_EQ(error().code(), absl::StatusCode::kNotFound);
+  WriteFileAtomically(scratch_ / "items.csv", "id\na\nb\na\n");
+  WriteVectors(3, {1, 0, 0, 1, 1, 0});
+  EXPECT_THAT(error().what(), HasSubstr("items.csv:4: id 'a' stands in line 2 already"));
+  WriteFileAtomically(scratch_ / "items.csv", "id\na\nb\n");
+  EXPECT_EQ(error().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(error().what(), HasSubstr("embeddings.npy has 3 rows, items.csv has 2"));
+  WriteVectors(2, {1, 0, NAN, 1});
+  EXPECT_EQ(error().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(error().what(), HasSubstr("row 1 (item 'b') holds nan"));
+}
+
 }  // namespace
 }  // namespace fluke

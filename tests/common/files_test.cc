@@ -95,18 +95,31 @@ TEST(AtomicFile, RefusesFoldersMissingFoldersAndUseAfterCommit) {
 }
 
 // A file-size limit stands in for a full disk wherever the tests run.
+class TightDisk {
+ public:
+  TightDisk() {
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before_);
+    rlimit tight = before_;
+    tight.rlim_cur = 4096;
+    setrlimit(RLIMIT_FSIZE, &tight);
+  }
+  ~TightDisk() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    signal(SIGXFSZ, SIG_DFL);
+  }
+
+ private:
+  rlimit before_{};
+};
+
 TEST(AtomicFile, AFullDiskIsResourceExhaustedAndReplacesNothing) {
   const Scratch scratch;
   WriteFileAtomically(scratch / "a", "old");
-  signal(SIGXFSZ, SIG_IGN);
-  rlimit unlimited{};
-  getrlimit(RLIMIT_FSIZE, &unlimited);
-  rlimit tight = unlimited;
-  tight.rlim_cur = 4096;
-  setrlimit(RLIMIT_FSIZE, &tight);
-  const Error error = ErrorOf([&] { WriteFileAtomically(scratch / "a", std::string(10000, 'x')); });
-  setrlimit(RLIMIT_FSIZE, &unlimited);
-  signal(SIGXFSZ, SIG_DFL);
+  const Error error = ErrorOf([&] {
+    const TightDisk tight;
+    WriteFileAtomically(scratch / "a", std::string(10000, 'x'));
+  });
   EXPECT_EQ(error.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(error.what(),
               AllOf(HasSubstr((scratch / "a").string()), HasSubstr("nothing was replaced")));
@@ -279,6 +292,61 @@ TEST(MappedFile, RefusesWhatIsNoRegularFile) {
   EXPECT_EQ(ErrorOf([] { MappedFile file("/dev/null"); }).code(),
             absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(ErrorOf([&] { MappedFile file(scratch / "none"); }).code(),
+            absl::StatusCode::kNotFound);
+}
+
+// Bytes of files that are mapped into this process's memory.
+int64_t MappedResidentBytes() {
+  const std::string status = ReadFile("/proc/self/status");
+  return 1024 * std::stoll(status.substr(status.find("RssFile:") + 8));
+}
+
+TEST(MappedFile, GivesReleasedPagesBackAndHasTheirBytesWhenTheyAreUsedAgain) {
+  const Scratch scratch;
+  constexpr int64_t kBytes = 64 << 20;
+  std::string bytes(kBytes, 'x');
+  bytes[kBytes / 2] = 'y';
+  WriteFileAtomically(scratch / "a", bytes);
+  const MappedFile file(scratch / "a");
+  const int64_t before = MappedResidentBytes();
+  EXPECT_TRUE(file.text() == bytes);
+  const int64_t used = MappedResidentBytes();
+  EXPECT_GT(used - before, kBytes * 9 / 10);
+  file.Release(file.bytes().subspan(1, kBytes / 2));  // not at the borders of pages
+  EXPECT_LT(MappedResidentBytes() - before, kBytes * 6 / 10);
+  file.Release();
+  EXPECT_LT(MappedResidentBytes() - before, kBytes / 10);
+  EXPECT_TRUE(file.text() == bytes);
+}
+
+TEST(ScratchFile, HasNoNameAndShowsWhatWasWritten) {
+  const Scratch scratch;
+  ScratchFile file(scratch / "a-XXXXXX");
+  EXPECT_THAT(Names(scratch.folder()), ElementsAre());
+  EXPECT_TRUE(file.Map().bytes().empty());
+  file.WriteAt(0, "some", 4);
+  MappedFile first = file.Map();
+  file.WriteAt(4, " bytes", 6);
+  file.WriteAt(0, "S", 1);
+  ScratchFile moved = std::move(file);
+  EXPECT_EQ(moved.Map().text(), "Some bytes");
+  EXPECT_EQ(first.text().size(), 4u);
+  moved = ScratchFile(scratch / "b-XXXXXX");
+  EXPECT_TRUE(moved.Map().bytes().empty());
+}
+
+TEST(ScratchFile, SaysWhereTheDiskIsFull) {
+  const Scratch scratch;
+  ScratchFile file(scratch / "a-XXXXXX");
+  file.WriteAt(0, "kept", 4);
+  const Error error = ErrorOf([&] {
+    const TightDisk tight;
+    file.WriteAt(4, std::string(10000, 'x').data(), 10000);
+  });
+  EXPECT_EQ(error.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(error.what(), HasSubstr((scratch / "a-").string()));
+  EXPECT_EQ(file.Map().text(), "kept");
+  EXPECT_EQ(ErrorOf([&] { ScratchFile none(scratch / "no/such/XXXXXX"); }).code(),
             absl::StatusCode::kNotFound);
 }
 

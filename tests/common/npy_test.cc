@@ -114,6 +114,24 @@ TEST(Npy, TakesHeadersInOtherOrderAndSpelling) {
   EXPECT_THAT(Read(bytes).values, ElementsAre(1.5f, -2.0f, 3.25f, 0.0f, 0.001f, 7.0f));
 }
 
+TEST(NpyReader, ReadsAnyRowsOfAnyOrder) {
+  const Scratch scratch;
+  Write(scratch / "c.npy", kVersion1);
+  Write(scratch / "fortran.npy",
+        File("\x01\x00v\x00"s, "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", 59,
+             "\x00\x00\xc0?\x00\x00\x00\x00\x00\x00\x00\xc0o\x12\x83:\x00\x00P@\x00\x00\xe0@"s));
+  for (const char* name : {"c.npy", "fortran.npy"}) {
+    const NpyReader reader(scratch / name);
+    EXPECT_EQ(reader.rows(), 2);
+    std::vector<float> row(3);
+    reader.Read(1, row);
+    EXPECT_THAT(row, ElementsAre(0.0f, 0.001f, 7.0f));
+    reader.Read(0, row);
+    EXPECT_THAT(row, ElementsAre(1.5f, -2.0f, 3.25f));
+    reader.Read(2, {});
+  }
+}
+
 TEST(Npy, WritesTheBytesThatNumPyWrites) {
   const Scratch scratch;
   WriteNpy(scratch / "x.npy", 2, 3, std::vector<float>{1.5f, -2.0f, 3.25f, 0.0f, 0.001f, 7.0f});

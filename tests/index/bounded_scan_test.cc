@@ -174,12 +174,12 @@ TEST_P(BoundedScan, EqualsThePlainScanBitForBit) {
          {RowCodesOptions{.head = 8}, {.head = kDimension}, {.head = 16, .lists = 30}}) {
       const auto codes = Codes(similarity, data.rows, options);
       for (const int64_t k : {1, 20, 2048, 5000}) {
-        const auto expected =
-            ScanExactly(similarity, data.queries, data.rows, kDimension, k, exclude);
+        const auto expected = ScanExactly(similarity, data.queries, data.rows, kDimension, k,
+                                          {.exclude_rows = exclude});
         for (const CodeKernel& kernel : CodeKernels()) {
           if (!kernel.supported()) continue;
           const auto got = ScanByBounds(*codes, kernel, similarity, data.queries, data.rows,
-                                        kDimension, k, exclude);
+                                        kDimension, k, {.exclude_rows = exclude});
           ASSERT_EQ(got.size(), expected.size());
           for (size_t q = 0; q < got.size(); ++q) {
             ASSERT_EQ(Rows(got[q]), Rows(expected[q]))

@@ -108,6 +108,9 @@ class FakeIndex final : public VectorIndex {
   }
 
   Item item(int64_t row) const override { return items_[static_cast<size_t>(row)]; }
+  void ForEachRow(const std::function<void(int64_t row)>& visit) const override {
+    for (size_t row = 0; row < items_.size(); ++row) visit(static_cast<int64_t>(row));
+  }
   std::optional<int64_t> FindItem(std::string_view id) const override {
     for (size_t row = 0; row < items_.size(); ++row) {
       if (items_[row].id == id) return static_cast<int64_t>(row);

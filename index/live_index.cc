@@ -1,0 +1,223 @@
+#include "index/live_index.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "common/error.h"
+#include "index/change_log.h"
+#include "index/changes.h"
+#include "index/folder_lock.h"
+#include "index/index_version.h"
+#include "index/item_checks.h"
+#include "index/layout.h"
+#include "index/overlay.h"
+#include "index/similarity.h"
+#include "index/snapshot_builder.h"
+#include "index/writer.h"
+
+namespace fluke {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kCompactAfterRows = 4096;
+constexpr int64_t kCompactAfterPart = 32;
+// After a compaction failed (a full disk), the next attempt waits.
+constexpr absl::Duration kRetryAfter = absl::Minutes(1);
+
+class FolderLiveIndex : public LiveIndex {
+ public:
+  FolderLiveIndex(fs::path folder, FolderLock lock, const LiveIndexOptions& options)
+      : folder_(std::move(folder)), lock_(std::move(lock)), options_(options) {
+    const absl::MutexLock writing(&write_mutex_);
+    std::shared_ptr<const Snapshot> snapshot = OpenLiveSnapshot(folder_);
+    StartFrom(snapshot);
+    const SnapshotManifest& manifest = snapshot->manifest;
+    log_.emplace(folder_,
+                 LogIdentity{.origin = manifest.log_origin, .dimension = manifest.dimension},
+                 overlay_->View().sequence);
+    if (options_.compact_after_rows >= 0) {
+      compactor_ = std::thread([this] { CompactNowAndThen(); });
+    }
+  }
+
+  ~FolderLiveIndex() override {
+    {
+      const absl::MutexLock lock(&compactor_mutex_);
+      stopping_ = true;
+    }
+    if (compactor_.joinable()) compactor_.join();
+  }
+
+  std::shared_ptr<const VectorIndex> Current() const override { return CurrentVersion(); }
+
+  void Upsert(const std::vector<Item>& items, std::span<const float> vectors) override {
+    const SnapshotManifest manifest = CurrentVersion()->snapshot().manifest;
+    CheckItemsToAdd(manifest, items, vectors);
+    if (items.empty()) return;
+    v1::ChangeRecord record;
+    std::vector<float> unit(vectors.begin(), vectors.end());
+    const auto width = static_cast<size_t>(manifest.dimension);
+    for (size_t i = 0; i < items.size(); ++i) {
+      Normalise(manifest.similarity, std::span(unit).subspan(i * width, width));
+      *record.add_put() = ToStored(items[i]);
+    }
+    record.set_put_vectors(reinterpret_cast<const char*>(unit.data()), unit.size() * sizeof(float));
+    const absl::MutexLock writing(&write_mutex_);
+    Make(record);
+  }
+
+  int64_t Remove(const std::vector<std::string>& ids) override {
+    const absl::MutexLock writing(&write_mutex_);
+    v1::ChangeRecord record;
+    absl::flat_hash_set<std::string> seen;
+    for (const std::string& id : ids) {
+      if (overlay_->FindRow(id) && seen.insert(id).second) record.add_removed(id);
+    }
+    if (record.removed().empty()) return 0;
+    Make(record);
+    return record.removed_size();
+  }
+
+  void Update(const std::vector<Item>& items) override {
+    const absl::MutexLock writing(&write_mutex_);
+    v1::ChangeRecord record;
+    absl::flat_hash_set<std::string> seen;
+    for (const Item& item : items) {
+      if (!overlay_->FindRow(item.id)) NotFound("no item '", item.id, "' to update");
+      if (!seen.insert(item.id).second) {
+        InvalidArgument("two items to update have the id '", item.id, "'");
+      }
+      CheckMetadataNames(item);
+      *record.add_updated() = ToStored(item);
+    }
+    if (!record.updated().empty()) Make(record);
+  }
+
+  int64_t Compact() override {
+    const absl::MutexLock compacting(&compact_mutex_);
+    std::shared_ptr<const IndexVersion> version;
+    {
+      // What comes from here on goes to a segment of its own, so that the one before can be
+      // removed.
+      const absl::MutexLock writing(&write_mutex_);
+      log_->BeginSegment();
+      version = CurrentVersion();
+    }
+    if (version->changes().changes_nothing()) return version->snapshot().number;
+    const std::shared_ptr<const Snapshot> snapshot = Fold(*version);
+    const absl::MutexLock writing(&write_mutex_);
+    StartFrom(snapshot);
+    return snapshot->number;
+  }
+
+ private:
+  std::shared_ptr<const IndexVersion> CurrentVersion() const {
+    const absl::MutexLock lock(&current_mutex_);
+    return current_;
+  }
+
+  void Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) {
+    auto version = std::make_shared<const IndexVersion>(snapshot_, overlay_->View());
+    const absl::MutexLock lock(&current_mutex_);
+    current_.swap(version);  // the old one is freed, if at all, after the lock
+  }
+
+  // The snapshot and what the log has after it.
+  void StartFrom(std::shared_ptr<const Snapshot> snapshot)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) {
+    const SnapshotManifest& manifest = snapshot->manifest;
+    auto overlay = std::make_unique<Overlay>(snapshot, manifest.log_sequence);
+    ReadLog(folder_, {.origin = manifest.log_origin, .dimension = manifest.dimension},
+            manifest.log_sequence, [&](int64_t sequence, const v1::ChangeRecord& record) {
+              overlay->Apply(sequence, record);
+            });
+    snapshot_ = std::move(snapshot);
+    overlay_ = std::move(overlay);
+    Publish();
+  }
+
+  // Durable first, then seen.
+  void Make(const v1::ChangeRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) {
+    const int64_t sequence = log_->Append(record);
+    overlay_->Apply(sequence, record);
+    Publish();
+  }
+
+  // A snapshot of all that a version has.
+  std::unique_ptr<const Snapshot> Fold(const IndexVersion& version) const {
+    const Snapshot& base = version.snapshot();
+    SnapshotManifest manifest = base.manifest;
+    manifest.log_sequence = version.changes().sequence;
+    Changes changes(&base, manifest.dimension, {kPendingBytes, layout::SpillPattern(folder_)});
+    changes.Take(version.changes());
+    return CommitSnapshot(folder_, manifest, &base, changes);
+  }
+
+  // Rows that came or went, against how many start a compaction.
+  bool ShouldCompact() const {
+    const auto version = CurrentVersion();
+    const int64_t rows = version->changes().base_rows.rows();
+    const int64_t most = options_.compact_after_rows > 0
+                             ? options_.compact_after_rows
+                             : std::max(kCompactAfterRows, rows / kCompactAfterPart);
+    return version->changes().changed() >= most;
+  }
+
+  void CompactNowAndThen() {
+    constexpr absl::Duration kLook = absl::Milliseconds(100);
+    absl::Time next = absl::InfinitePast();
+    for (;;) {
+      {
+        const absl::MutexLock lock(&compactor_mutex_);
+        if (compactor_mutex_.AwaitWithTimeout(absl::Condition(&stopping_), kLook)) return;
+      }
+      if (absl::Now() < next || !ShouldCompact()) continue;
+      try {
+        spdlog::info("{}: folded the changes into snapshot {}", folder_.string(), Compact());
+      } catch (const std::exception& error) {
+        spdlog::warn("{}: cannot fold the changes into a new snapshot, they stay in the log: {}",
+                     folder_.string(), error.what());
+        next = absl::Now() + kRetryAfter;
+      }
+    }
+  }
+
+  const fs::path folder_;
+  const FolderLock lock_;
+  const LiveIndexOptions options_;
+
+  absl::Mutex compact_mutex_ ABSL_ACQUIRED_BEFORE(write_mutex_);
+  absl::Mutex write_mutex_;
+  std::optional<ChangeLog> log_ ABSL_GUARDED_BY(write_mutex_);
+  std::shared_ptr<const Snapshot> snapshot_ ABSL_GUARDED_BY(write_mutex_);
+  std::unique_ptr<Overlay> overlay_ ABSL_GUARDED_BY(write_mutex_);
+
+  mutable absl::Mutex current_mutex_ ABSL_ACQUIRED_AFTER(write_mutex_);
+  std::shared_ptr<const IndexVersion> current_ ABSL_GUARDED_BY(current_mutex_);
+
+  absl::Mutex compactor_mutex_;
+  bool stopping_ ABSL_GUARDED_BY(compactor_mutex_) = false;
+  std::thread compactor_;
+};
+
+}  // namespace
+
+std::unique_ptr<LiveIndex> OpenLiveIndex(const fs::path& folder, const LiveIndexOptions& options) {
+  if (!layout::HoldsIndex(folder)) NotFound("no index in ", folder);
+  FolderLock lock(layout::LockFile(folder));
+  layout::RemoveLeftovers(folder, layout::LiveNumber(folder));
+  return std::make_unique<FolderLiveIndex>(folder, std::move(lock), options);
+}
+
+}  // namespace fluke
