@@ -2,7 +2,9 @@
 #include <cstdio>
 #include <iostream>
 #include <memory>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -12,6 +14,9 @@
 #include "common/embeddings.h"
 #include "common/error.h"
 #include "common/files.h"
+#include "index/factory.h"
+#include "index/live_index.h"
+#include "index/merge.h"
 #include "index/reader.h"
 #include "index/verify.h"
 #include "index/writer.h"
@@ -22,24 +27,24 @@ namespace {
 struct IndexArguments {
   std::string index;
   std::string embeddings;
-  std::string factory = "Flat";
+  std::string preset = "exact";
+  std::string factory;
   std::string metric = "cosine";
   double target_recall = 0;
   std::vector<std::string> ids;
   std::string ids_file;
+  std::vector<std::string> shards;
   bool replace = false;
   bool json = false;
 };
 
 void PrintInfo(const IndexInfo& info, bool json) {
   if (json) {
-    std::cout << nlohmann::json{{"factory", info.factory},
-                                {"metric", info.metric},
-                                {"dimension", info.dimension},
-                                {"size", info.size},
-                                {"fingerprint", info.fingerprint},
-                                {"snapshot", info.snapshot},
-                                {"bytes", info.bytes}}
+    std::cout << nlohmann::json{{"factory", info.factory},          {"metric", info.metric},
+                                {"dimension", info.dimension},      {"size", info.size},
+                                {"fingerprint", info.fingerprint},  {"snapshot", info.snapshot},
+                                {"changed", info.changed},          {"bytes", info.bytes},
+                                {"memory_bytes", info.memory_bytes}}
                      .dump(2)
               << "\n";
     return;
@@ -49,21 +54,33 @@ void PrintInfo(const IndexInfo& info, bool json) {
             << "metric       " << info.metric << "\n"
             << "factory      " << info.factory << "\n"
             << "snapshot     " << info.snapshot << "\n"
+            << "changed      " << info.changed << "\n"
             << "bytes        " << info.bytes << "\n"
+            << "memory_bytes " << info.memory_bytes << "\n"
             << "fingerprint  " << (info.fingerprint.empty() ? "unknown" : info.fingerprint) << "\n";
 }
 
-void Build(const IndexArguments& arguments) {
-  const Embeddings embeddings = ReadEmbeddings(arguments.embeddings);
-  const IndexOptions options = {.factory = arguments.factory,
-                                .metric = arguments.metric,
-                                .dimension = embeddings.vectors.cols,
-                                .fingerprint = embeddings.fingerprint,
-                                .target_recall = arguments.target_recall};
-  const auto writer = arguments.replace ? ReplaceIndex(arguments.index, options)
-                                        : CreateIndex(arguments.index, options);
-  writer->Add(embeddings.items, embeddings.vectors.values);
+// The writer, and with it what it holds in memory, is gone afterwards.
+void AddAndCommit(const MappedEmbeddings& embeddings, std::unique_ptr<IndexWriter> writer) {
+  embeddings.ForEachBlock([&](const std::vector<Item>& items, std::span<const float> vectors) {
+    writer->Add(items, vectors);
+  });
   writer->Commit();
+}
+
+void Build(const IndexArguments& arguments) {
+  const MappedEmbeddings embeddings(arguments.embeddings);
+  const std::string factory =
+      arguments.factory.empty()
+          ? FactoryOfPreset(arguments.preset, embeddings.dimension(), embeddings.rows())
+          : arguments.factory;
+  const IndexOptions options = {.factory = factory,
+                                .metric = arguments.metric,
+                                .dimension = embeddings.dimension(),
+                                .fingerprint = embeddings.fingerprint(),
+                                .target_recall = arguments.target_recall};
+  AddAndCommit(embeddings, arguments.replace ? ReplaceIndex(arguments.index, options)
+                                             : CreateIndex(arguments.index, options));
   PrintInfo(OpenIndex(arguments.index)->Describe(), arguments.json);
 }
 
@@ -77,16 +94,15 @@ void BuildOrSayHowToReplace(const IndexArguments& arguments) {
 }
 
 void Add(const IndexArguments& arguments) {
-  const Embeddings embeddings = ReadEmbeddings(arguments.embeddings);
-  const auto writer = ContinueIndex(arguments.index);
+  const MappedEmbeddings embeddings(arguments.embeddings);
+  auto writer = ContinueIndex(arguments.index);
   const IndexInfo before = OpenIndex(arguments.index)->Describe();
-  CheckFingerprint(before, embeddings.fingerprint, "the embeddings " + arguments.embeddings);
-  if (embeddings.vectors.cols != before.dimension) {
-    InvalidArgument("the embeddings ", arguments.embeddings, " have ", embeddings.vectors.cols,
+  CheckFingerprint(before, embeddings.fingerprint(), "the embeddings " + arguments.embeddings);
+  if (embeddings.dimension() != before.dimension) {
+    InvalidArgument("the embeddings ", arguments.embeddings, " have ", embeddings.dimension(),
                     " dimensions, the index ", arguments.index, " has ", before.dimension);
   }
-  writer->Add(embeddings.items, embeddings.vectors.values);
-  writer->Commit();
+  AddAndCommit(embeddings, std::move(writer));
   PrintInfo(OpenIndex(arguments.index)->Describe(), arguments.json);
 }
 
@@ -129,11 +145,35 @@ void Verify(const IndexArguments& arguments) {
                 << "\n";
     }
   }
+  NeighborCheck neighbors;
+  if (damaged == 0) neighbors = VerifyNeighbors(arguments.index);
   if (arguments.json) {
-    std::cout << nlohmann::json{{"damaged", damaged}, {"files", files}}.dump(2) << "\n";
+    std::cout << nlohmann::json{{"damaged", damaged},
+                                {"files", files},
+                                {"sampled_queries", neighbors.queries},
+                                {"recall_at_20", neighbors.recall},
+                                {"problem", neighbors.problem}}
+                     .dump(2)
+              << "\n";
+  } else if (damaged == 0) {
+    std::cout << (neighbors.problem.empty() ? "good     " : "WRONG    ") << neighbors.recall
+              << " of the 20 nearest of " << neighbors.queries << " sampled items found\n";
   }
-  if (damaged > 0)
+  if (damaged > 0) {
     DataLoss(arguments.index, ": ", damaged, " of ", checks.size(), " files damaged");
+  }
+  if (!neighbors.problem.empty()) DataLoss(neighbors.problem);
+}
+
+void Compact(const IndexArguments& arguments) {
+  OpenLiveIndex(arguments.index, {.compact_after_rows = -1})->Compact();
+  PrintInfo(OpenIndex(arguments.index)->Describe(), arguments.json);
+}
+
+void Merge(const IndexArguments& arguments) {
+  MergeIndexes({arguments.shards.begin(), arguments.shards.end()}, arguments.index,
+               arguments.replace);
+  PrintInfo(OpenIndex(arguments.index)->Describe(), arguments.json);
 }
 
 void DeclareBuild(CLI::App& index, const std::shared_ptr<IndexArguments>& arguments) {
@@ -141,11 +181,17 @@ void DeclareBuild(CLI::App& index, const std::shared_ptr<IndexArguments>& argume
   verb->add_option("--embeddings", arguments->embeddings, "Folder that `fluke embed` wrote")
       ->required();
   verb->add_option("--out", arguments->index, "Index folder to make")->required();
-  verb->add_option(
-          "--factory", arguments->factory,
-          "Flat (exact), IVF,Codes (fast) or any FAISS factory string: IVF256,Flat, HNSW32, "
-          "IVF64,PQ16x4fs,RFlat")
-      ->capture_default_str();
+  std::string presets;
+  for (const IndexPreset& preset : IndexPresets()) {
+    presets += StrCat("\n", preset.name, ": ", preset.help);
+  }
+  CLI::Option* preset =
+      verb->add_option("--preset", arguments->preset, "What kind of index:" + presets)
+          ->capture_default_str();
+  verb->add_option("--factory", arguments->factory,
+                   "Instead of a preset: Flat, IVF,Codes (lists of 8-bit codes) or any FAISS "
+                   "factory string: IVF256,Flat, HNSW32, IVF64,PQ16x4fs,RFlat")
+      ->excludes(preset);
   verb->add_option("--metric", arguments->metric, "cosine, ip (inner product) or l2")
       ->capture_default_str();
   verb->add_option(
@@ -156,7 +202,7 @@ void DeclareBuild(CLI::App& index, const std::shared_ptr<IndexArguments>& argume
   verb->add_flag("--replace", arguments->replace, "Put it in the place of an index that is there");
   verb->add_flag("--json", arguments->json, "Print one JSON document");
   verb->footer(
-      "Example:\n  fluke index build --embeddings gallery --out gallery.index --factory IVF,Codes");
+      "Example:\n  fluke index build --embeddings gallery --out gallery.index --preset fast");
   verb->callback([arguments] { BuildOrSayHowToReplace(*arguments); });
 }
 
@@ -190,11 +236,32 @@ void DeclareInfo(CLI::App& index, const std::shared_ptr<IndexArguments>& argumen
 }
 
 void DeclareVerify(CLI::App& index, const std::shared_ptr<IndexArguments>& arguments) {
-  CLI::App* verb = index.add_subcommand("verify", "Check every file of every snapshot");
+  CLI::App* verb = index.add_subcommand(
+      "verify", "Check every file of every snapshot, the log and a sample of neighbours");
   verb->add_option("--index", arguments->index, "Index folder")->required();
   verb->add_flag("--json", arguments->json, "Print one JSON document");
   verb->footer("Example:\n  fluke index verify --index gallery.index");
   verb->callback([arguments] { Verify(*arguments); });
+}
+
+void DeclareCompact(CLI::App& index, const std::shared_ptr<IndexArguments>& arguments) {
+  CLI::App* verb = index.add_subcommand("compact", "Fold the logged changes into a new snapshot");
+  verb->add_option("--index", arguments->index, "Index folder")->required();
+  verb->add_flag("--json", arguments->json, "Print one JSON document");
+  verb->footer("Example:\n  fluke index compact --index gallery.index");
+  verb->callback([arguments] { Compact(*arguments); });
+}
+
+void DeclareMerge(CLI::App& index, const std::shared_ptr<IndexArguments>& arguments) {
+  CLI::App* verb = index.add_subcommand("merge", "Join indexes into a new one of the first's kind");
+  verb->add_option("--index", arguments->shards, "Index folders, separated by commas")
+      ->delimiter(',')
+      ->required();
+  verb->add_option("--out", arguments->index, "Index folder to make")->required();
+  verb->add_flag("--replace", arguments->replace, "Put it in the place of an index that is there");
+  verb->add_flag("--json", arguments->json, "Print one JSON document");
+  verb->footer("Example:\n  fluke index merge --index north.index,south.index --out all.index");
+  verb->callback([arguments] { Merge(*arguments); });
 }
 
 }  // namespace
@@ -207,6 +274,8 @@ void DeclareIndex(CLI::App& verb) {
   DeclareRemove(verb, arguments);
   DeclareInfo(verb, arguments);
   DeclareVerify(verb, arguments);
+  DeclareCompact(verb, arguments);
+  DeclareMerge(verb, arguments);
 }
 
 }  // namespace fluke::cli

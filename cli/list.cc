@@ -9,6 +9,7 @@
 #include "cli/verbs.h"
 #include "common/metrics.h"
 #include "common/table.h"
+#include "index/factory.h"
 #include "train/tables.h"
 
 namespace fluke::cli {
@@ -38,6 +39,7 @@ std::vector<List> Lists() {
     lists.push_back({table.name, table.help, Rows(table.rows())});
   }
   lists.push_back({"metrics", "evaluate --metrics, validation.metrics", Rows(RetrievalMetrics())});
+  lists.push_back({"index-presets", "index build --preset", Rows(IndexPresets())});
   return lists;
 }
 

@@ -14,6 +14,7 @@
 #include "common/embeddings.h"
 #include "common/error.h"
 #include "common/files.h"
+#include "common/filter.h"
 #include "common/progress.h"
 #include "index/reader.h"
 
@@ -27,6 +28,8 @@ struct SearchArguments {
   std::string queries;
   std::string out;
   SearchOptions options;
+  std::string filter;
+  int64_t snapshot = 0;
   bool exclude_self = false;
 };
 
@@ -74,7 +77,14 @@ std::vector<int64_t> OwnRows(const VectorIndex& index, std::span<const Item> que
 }
 
 void Search(const SearchArguments& arguments) {
-  const auto index = OpenIndex(arguments.index);
+  const auto index = arguments.snapshot > 0 ? OpenIndexAt(arguments.index, arguments.snapshot)
+                                            : OpenIndex(arguments.index);
+  SearchOptions options = arguments.options;
+  Filter filter;
+  if (!arguments.filter.empty()) {
+    filter = ParseFilter(arguments.filter);
+    options.filter = &filter;
+  }
   const IndexInfo info = index->Describe();
   const Embeddings queries = ReadEmbeddings(arguments.queries);
   CheckFingerprint(info, queries.fingerprint, "the queries " + arguments.queries);
@@ -95,9 +105,8 @@ void Search(const SearchArguments& arguments) {
     const auto items = std::span(queries.items).subspan(begin, count);
     const std::vector<int64_t> exclude =
         arguments.exclude_self ? OwnRows(*index, items) : std::vector<int64_t>();
-    const auto results =
-        index->Search(std::span(queries.vectors.values).subspan(begin * width, count * width),
-                      arguments.options, exclude);
+    const auto results = index->Search(
+        std::span(queries.vectors.values).subspan(begin * width, count * width), options, exclude);
     for (size_t q = 0; q < count; ++q) sink.Write(RankingLines(*index, items[q], results[q]));
     progress.Advance(static_cast<int64_t>(count));
   }
@@ -116,6 +125,15 @@ void DeclareSearch(CLI::App& verb) {
       ->check(positive)
       ->capture_default_str();
   verb.add_option("--out", arguments->out, "Ranking CSV to write; stdout otherwise");
+  verb.add_option("--filter", arguments->filter,
+                  "Only items that match: 'camera = \"north\" and year >= 2019'; =, !=, <, <=, >, "
+                  ">=, in (..), exists(field), and, or, not; fields: id, identity, path, metadata");
+  verb.add_option("--min-score", arguments->options.min_score, "Leave out neighbours below");
+  verb.add_flag("--one-per-identity", arguments->options.one_per_identity,
+                "The best photograph of each of k individuals");
+  verb.add_option("--snapshot", arguments->snapshot,
+                  "Search the index as it was at this snapshot, of those that are kept")
+      ->check(positive);
   verb.add_flag("--exclude-self", arguments->exclude_self,
                 "Leave out the item with the query's own id");
   verb.add_option("--nprobe", arguments->options.nprobe, "IVF lists visited")->check(positive);

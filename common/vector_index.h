@@ -42,11 +42,12 @@ struct IndexInfo {
   std::string factory;  // FAISS factory string, "Flat" for the exact scan
   std::string metric;   // cosine, ip or l2
   int64_t dimension = 0;
-  int64_t size = 0;         // searchable items
-  std::string fingerprint;  // of the model that made the vectors; "" = unknown
-  int64_t snapshot = 0;     // number of the live snapshot
-  int64_t changed = 0;      // items that came or went since, still in the log alone
-  uint64_t bytes = 0;       // on disk
+  int64_t size = 0;           // searchable items
+  std::string fingerprint;    // of the model that made the vectors; "" = unknown
+  int64_t snapshot = 0;       // number of the live snapshot
+  int64_t changed = 0;        // items that came or went since, still in the log alone
+  uint64_t bytes = 0;         // on disk
+  uint64_t memory_bytes = 0;  // that must fit into memory, an estimate; the rest is mapped
 };
 
 // One immutable version of an index. All methods are const and thread-safe.

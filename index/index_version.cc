@@ -9,6 +9,7 @@
 #include "index/best_k.h"
 #include "index/change_log.h"
 #include "index/exact_scan.h"
+#include "index/memory_need.h"
 #include "index/snapshot_search.h"
 
 namespace fluke {
@@ -205,7 +206,8 @@ IndexInfo IndexVersion::Describe() const {
           .fingerprint = manifest.fingerprint,
           .snapshot = snapshot_->number,
           .changed = changes_.changed(),
-          .bytes = snapshot_->bytes()};
+          .bytes = snapshot_->bytes(),
+          .memory_bytes = PredictMemory(manifest).held_bytes()};
 }
 
 Results IndexVersion::Search(std::span<const float> queries, const SearchOptions& options,

@@ -20,10 +20,10 @@ constexpr int kAttempts = 3;  // at opening while compactions go on
 
 }  // namespace
 
-std::unique_ptr<VectorIndex> OpenIndex(const fs::path& folder) {
+std::unique_ptr<VectorIndex> OpenIndex(const fs::path& folder, uint64_t available_bytes) {
   for (int attempt = 1;; ++attempt) {
     const std::optional<int64_t> live = layout::LiveNumber(folder);
-    const std::shared_ptr<const Snapshot> snapshot = OpenLiveSnapshot(folder);
+    const std::shared_ptr<const Snapshot> snapshot = OpenLiveSnapshot(folder, available_bytes);
     try {
       return std::make_unique<IndexVersion>(snapshot, ReplayLog(folder, snapshot));
     } catch (const Error&) {

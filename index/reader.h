@@ -7,14 +7,18 @@
 #include <memory>
 #include <string_view>
 
+#include "common/memory.h"
 #include "common/vector_index.h"
 
 namespace fluke {
 
 // The live snapshot and all changes logged since. Every file is read once and checked. A damaged
 // live snapshot is logged and the last good one opened, with all changes logged since that. Throws
-// NotFound when there is no index, DataLoss when no snapshot or the log is not good.
-std::unique_ptr<VectorIndex> OpenIndex(const std::filesystem::path& folder);
+// NotFound when there is no index, DataLoss when no snapshot or the log is not good,
+// ResourceExhausted, before anything but a manifest is read, when the index would not fit into the
+// available memory (IndexInfo::memory_bytes).
+std::unique_ptr<VectorIndex> OpenIndex(const std::filesystem::path& folder,
+                                       uint64_t available_bytes = AvailableMemory());
 
 // As the index was when that snapshot was made. Throws NotFound when it is not kept any more.
 std::unique_ptr<VectorIndex> OpenIndexAt(const std::filesystem::path& folder, int64_t snapshot);

@@ -11,6 +11,7 @@
 #include "common/error.h"
 #include "common/files.h"
 #include "index/layout.h"
+#include "index/memory_need.h"
 
 namespace fluke {
 namespace {
@@ -86,10 +87,10 @@ std::unique_ptr<const RowCodes> OpenCodes(const fs::path& folder,
 // The first of `numbers` that is good.
 std::unique_ptr<const Snapshot> OpenFirstGood(const fs::path& index,
                                               const std::vector<int64_t>& numbers,
-                                              std::string problem) {
+                                              uint64_t available_bytes, std::string problem) {
   for (const int64_t number : numbers) {
     try {
-      auto snapshot = OpenSnapshot(index, number);
+      auto snapshot = OpenSnapshot(index, number, available_bytes);
       if (!problem.empty()) {
         spdlog::warn("{}: opened the last good snapshot, {}", index.string(),
                      layout::SnapshotName(number));
@@ -126,11 +127,13 @@ SnapshotManifest ReadSnapshotManifest(const fs::path& index, int64_t number) {
   return ParseSnapshotManifest(ReadFile(path, kMaxManifestBytes), path.string());
 }
 
-std::unique_ptr<const Snapshot> OpenSnapshot(const fs::path& index, int64_t number) {
+std::unique_ptr<const Snapshot> OpenSnapshot(const fs::path& index, int64_t number,
+                                             uint64_t available_bytes) {
   const fs::path folder = layout::SnapshotFolder(index, number);
   const fs::path manifest_path = folder / layout::kManifestFile;
   SnapshotManifest manifest = ReadSnapshotManifest(index, number);
   CheckFileNames(manifest, manifest_path);
+  CheckMemory(PredictMemory(manifest), available_bytes, folder);
   auto vectors = OpenVectors(folder, manifest);
   auto items = OpenItems(folder, manifest);
   auto candidates = OpenCandidates(folder, manifest);
@@ -143,7 +146,7 @@ std::unique_ptr<const Snapshot> OpenSnapshot(const fs::path& index, int64_t numb
                                                    .codes = std::move(codes)});
 }
 
-std::unique_ptr<const Snapshot> OpenLiveSnapshot(const fs::path& index) {
+std::unique_ptr<const Snapshot> OpenLiveSnapshot(const fs::path& index, uint64_t available_bytes) {
   if (!layout::HoldsIndex(index)) {
     NotFound("no index in ", index, ": expected a file CURRENT and a folder snapshots");
   }
@@ -159,7 +162,7 @@ std::unique_ptr<const Snapshot> OpenLiveSnapshot(const fs::path& index) {
     }
     std::reverse(numbers.begin(), numbers.end());
     try {
-      auto snapshot = OpenFirstGood(index, numbers, problem);
+      auto snapshot = OpenFirstGood(index, numbers, available_bytes, problem);
       std::string ignored;
       const bool overtaken = snapshot->number != live && CurrentOrNone(index, ignored) != live;
       if (!overtaken || attempt == kAttempts) return snapshot;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "common/memory.h"
 #include "common/npy.h"
 #include "index/approximate_index.h"
 #include "index/item_table.h"
@@ -29,11 +30,15 @@ struct Snapshot {
 
 SnapshotManifest ReadSnapshotManifest(const std::filesystem::path& index, int64_t number);
 
-// The snapshot of that number. Throws DataLoss or NotFound naming the file.
-std::unique_ptr<const Snapshot> OpenSnapshot(const std::filesystem::path& index, int64_t number);
+// The snapshot of that number. Throws DataLoss or NotFound naming the file, ResourceExhausted when
+// it would not fit into the available memory.
+std::unique_ptr<const Snapshot> OpenSnapshot(const std::filesystem::path& index, int64_t number,
+                                             uint64_t available_bytes = AvailableMemory());
 
 // The live snapshot; where it is damaged, that is logged and the last good one before it is opened.
-// Throws NotFound when there is no index in the folder, DataLoss when no snapshot is good.
-std::unique_ptr<const Snapshot> OpenLiveSnapshot(const std::filesystem::path& index);
+// Throws NotFound when there is no index in the folder, DataLoss when no snapshot is good,
+// ResourceExhausted as OpenSnapshot.
+std::unique_ptr<const Snapshot> OpenLiveSnapshot(const std::filesystem::path& index,
+                                                 uint64_t available_bytes = AvailableMemory());
 
 }  // namespace fluke

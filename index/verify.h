@@ -22,9 +22,9 @@ std::vector<FileCheck> VerifyIndex(const std::filesystem::path& folder);
 // A sample of the items as queries: what a search finds against a plain scan of all vectors.
 struct NeighborCheck {
   int64_t queries = 0;
-  double recall = 1;    // of the 20 true neighbours
-  bool exact = true;    // the index promises all of them
-  std::string problem;  // "" = good
+  double recall = 1;         // of the 20 true neighbours
+  bool exact = true;         // the index promises all of them
+  std::string problem = {};  // "" = good
 };
 // Throws as OpenIndex does.
 NeighborCheck VerifyNeighbors(const std::filesystem::path& folder);
