@@ -31,7 +31,7 @@ class TreeBuilder : public YAML::EventHandler {
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t) override {
     if (ExpectsKey()) Fail(mark, "expected a key, found nothing");
-    Attach({.kind = YamlNode::Kind::kNull, .line = Line(mark)});
+    Attach({.kind = YamlNode::Kind::kNull, .line = Line(mark), .entries = {}});
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
     Fail(mark, "aliases (*name) are not supported; write the value out");
@@ -43,8 +43,11 @@ class TreeBuilder : public YAML::EventHandler {
       open_.back().key = YamlEntry{.key = value, .line = Line(mark), .value = {}};
       return;
     }
-    Attach(
-        {.kind = YamlNode::Kind::kScalar, .line = Line(mark), .quoted = tag == "!", .text = value});
+    Attach({.kind = YamlNode::Kind::kScalar,
+            .line = Line(mark),
+            .quoted = tag == "!",
+            .text = value,
+            .entries = {}});
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
                        YAML::EmitterStyle::value) override {
@@ -86,7 +89,8 @@ class TreeBuilder : public YAML::EventHandler {
       Fail(mark,
            "expected plain text as a key, found a list or a mapping; is a bracket not closed?");
     if (open_.size() == kMaxDepth) Fail(mark, StrCat("nested more than ", kMaxDepth, " deep"));
-    open_.push_back({.node = {.kind = kind, .line = Line(mark)}, .key = std::nullopt});
+    open_.push_back(
+        {.node = {.kind = kind, .line = Line(mark), .entries = {}}, .key = std::nullopt});
   }
 
   void Close() {

@@ -17,8 +17,9 @@ struct YamlNode {
   int line = 0;           // 1-based
   bool quoted = false;    // a scalar in quotes (or a block): text, whatever it looks like
   std::string text = {};  // kScalar
-  std::vector<YamlNode> items = {};     // kList
-  std::vector<YamlEntry> entries = {};  // kMap
+  std::vector<YamlNode> items = {};  // kList
+  // kMap. Clang makes no `= {}` of a type that is not complete yet.
+  std::vector<YamlEntry> entries;
 };
 
 struct YamlEntry {

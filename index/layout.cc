@@ -19,7 +19,6 @@ namespace fs = std::filesystem;
 
 constexpr char kBuildingPrefix[] = ".building-";
 constexpr char kRemovingPrefix[] = ".removing-";
-constexpr char kSpillPrefix[] = ".spill-";
 constexpr std::string_view kSegmentSuffix = ".log";
 constexpr size_t kMaxCurrentBytes = 64;
 
@@ -128,10 +127,6 @@ void RemoveSnapshot(const fs::path& index, int64_t number) {
   const fs::path leaving = SnapshotsFolder(index) / (kRemovingPrefix + SnapshotName(number));
   fs::rename(SnapshotFolder(index, number), leaving, ignored);
   fs::remove_all(leaving, ignored);
-}
-
-fs::path SpillPattern(const fs::path& index) {
-  return SnapshotsFolder(index) / (std::string(kSpillPrefix) + "XXXXXX");
 }
 
 void RemoveLeftovers(const fs::path& index, std::optional<int64_t> live) {

@@ -80,9 +80,6 @@ std::filesystem::path MakeBuildingFolder(const std::filesystem::path& index);
 // A snapshot is whole as long as it has its name. Best effort.
 void RemoveSnapshot(const std::filesystem::path& index, int64_t number);
 
-// For ScratchFile (common/files.h).
-std::filesystem::path SpillPattern(const std::filesystem::path& index);
-
 // Removes what crashed writers left: building folders, temporary and spill files and, where the
 // live snapshot is known, snapshots that never became live. Only under the lock.
 void RemoveLeftovers(const std::filesystem::path& index, std::optional<int64_t> live);

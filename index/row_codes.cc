@@ -164,8 +164,10 @@ void RowCodes::EncodeHead(const double* a, int limit, QueryCodes& out) const {
   const auto scale = static_cast<float>(largest / limit);
   out.codes.resize(static_cast<size_t>(head()));
   for (int64_t i = 0; i < head(); ++i) {
+    // Directions of a forged file may be anything.
+    const double scaled = scale > 0 ? a[i] / scale : 0;
     const double code =
-        scale > 0 ? std::clamp(std::rint(a[i] / scale), -1.0 * limit, 1.0 * limit) : 0;
+        std::isfinite(scaled) ? std::clamp(std::rint(scaled), -1.0 * limit, 1.0 * limit) : 0;
     out.codes[static_cast<size_t>(i)] = static_cast<int8_t>(code);
     out.code_sum += static_cast<int32_t>(code);
   }

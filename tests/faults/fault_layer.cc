@@ -67,6 +67,7 @@ long Operate(const char* name, const std::string& path, const Call& whole, const
       break;
     case Fault::kLost:
     case Fault::kLostData:
+    case Fault::kTorn:
       if (here) layer.lost->TakeBack();
       if (here) Die();
       break;
@@ -102,10 +103,11 @@ namespace {
 
 FaultPlan PlanFromEnvironment() {
   constexpr std::pair<std::string_view, Fault> kKinds[] = {
-      {"before", Fault::kBefore},        {"in", Fault::kIn},
-      {"after", Fault::kAfter},          {"lost", Fault::kLost},
-      {"lost-data", Fault::kLostData},   {"error", Fault::kError},
-      {"error-once", Fault::kErrorOnce}, {"short-write", Fault::kShortWrite}};
+      {"before", Fault::kBefore},         {"in", Fault::kIn},
+      {"after", Fault::kAfter},           {"lost", Fault::kLost},
+      {"lost-data", Fault::kLostData},    {"torn", Fault::kTorn},
+      {"error", Fault::kError},           {"error-once", Fault::kErrorOnce},
+      {"short-write", Fault::kShortWrite}};
   const auto value = [](const char* name) {
     const char* found = getenv(name);
     return std::string(found == nullptr ? "" : found);
@@ -130,9 +132,12 @@ void BeginFaults(const FaultPlan& plan) {
   layer.plan = plan;
   layer.operations.clear();
   layer.lost = nullptr;
-  if (plan.fault == Fault::kLost || plan.fault == Fault::kLostData) {
-    layer.lost = std::make_unique<LostWrites>(plan.folder + kAside, plan.fault == Fault::kLost);
-  }
+  const auto loses = [&](LostWrites::Loss loss) {
+    layer.lost = std::make_unique<LostWrites>(plan.folder + kAside, loss);
+  };
+  if (plan.fault == Fault::kLost) loses(LostWrites::Loss::kContentsAndNames);
+  if (plan.fault == Fault::kLostData) loses(LostWrites::Loss::kContents);
+  if (plan.fault == Fault::kTorn) loses(LostWrites::Loss::kSecondHalves);
   layer.active = true;
 }
 

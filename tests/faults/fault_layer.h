@@ -21,6 +21,7 @@ enum class Fault {
   // its file, or of its folder for names (lost_writes.h).
   kLost,
   kLostData,    // as kLost, but names made it to the disk before the contents did
+  kTorn,        // as kLostData, but sizes too, and of each write the first half: then come zeros
   kError,       // from the operation on, all fail with `error`
   kErrorOnce,   // the operation fails with `error`, later ones are well
   kShortWrite,  // the operation writes half of its bytes and says so, which is no error
@@ -41,7 +42,7 @@ struct Operation {
 
 // Not thread-safe themselves; the operations may come from any thread. A program that is only
 // preloaded with the layer says the same by FAULT_FOLDER, FAULT_KIND (before, in, after, lost,
-// lost-data, error, error-once, short-write), FAULT_AT and FAULT_ERROR (a number).
+// lost-data, torn, error, error-once, short-write), FAULT_AT and FAULT_ERROR (a number).
 void BeginFaults(const FaultPlan& plan);
 void EndFaults();
 

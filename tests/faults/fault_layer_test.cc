@@ -101,6 +101,17 @@ TEST_F(FaultLayer, LosesContentsSinceTheLastFsync) {
   EXPECT_EQ(ReadFile(watched_ / "old"), "oxxx");
 }
 
+TEST_F(FaultLayer, LosesSecondHalvesWhereWritesAreTorn) {
+  const auto work = [&] {
+    const int fd = open((watched_ / "old").c_str(), O_RDWR | O_APPEND);
+    ASSERT_EQ(write(fd, "1234", 4), 4);
+    ASSERT_EQ(fsync(fd), 0);
+    ASSERT_EQ(write(fd, "5678", 4), 4);
+  };
+  EXPECT_TRUE(DieAfter(Fault::kTorn, work).killed());
+  EXPECT_EQ(ReadFile(watched_ / "old"), std::string("old123456\0\0", 11));
+}
+
 TEST_F(FaultLayer, LosesNamesSinceTheLastFsyncOfTheirFolder) {
   const auto work = [&] {
     fs::create_directory(watched_ / "kept");

@@ -25,7 +25,8 @@ constexpr Death kDeaths[] = {{"BeforeAnOperation", Fault::kBefore},
                              {"InAWrite", Fault::kIn},
                              {"AfterAnOperation", Fault::kAfter},
                              {"AndThePowerFails", Fault::kLost},
-                             {"AndThePowerFailsWithContentsUnwritten", Fault::kLostData}};
+                             {"AndThePowerFailsWithContentsUnwritten", Fault::kLostData},
+                             {"AndThePowerFailsWithContentsTorn", Fault::kTorn}};
 
 class AKilledWriter : public ::testing::TestWithParam<std::tuple<Scenario, Death>> {};
 

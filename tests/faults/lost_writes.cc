@@ -38,7 +38,7 @@ std::string ProcPath(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
 
 }  // namespace
 
-LostWrites::LostWrites(std::string aside, bool names) : aside_(std::move(aside)), names_(names) {
+LostWrites::LostWrites(std::string aside, Loss loss) : aside_(std::move(aside)), loss_(loss) {
   syscall(SYS_mkdir, aside_.c_str(), 0700);
   struct rlimit files {};  // folders stay open as long as they have names to take back
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
@@ -57,8 +57,12 @@ void LostWrites::WillWrite(int fd, off_t offset, size_t bytes) {
   }
   auto [open, is_new] = open_files_.try_emplace(file, -1);
   if (is_new) open->second = OpenDirectly(ProcPath(fd), O_RDWR);
-  ContentChange change{
-      .file = file, .fd = open->second, .size = info.st_size, .offset = offset, .bytes = {}};
+  ContentChange change{.file = file,
+                       .fd = open->second,
+                       .size = info.st_size,
+                       .offset = offset,
+                       .length = bytes,
+                       .bytes = {}};
   if (offset < info.st_size) {
     change.bytes.resize(std::min(bytes, static_cast<size_t>(info.st_size - offset)));
     Check(pread(change.fd, change.bytes.data(), change.bytes.size(), offset), "read");
@@ -73,7 +77,7 @@ void LostWrites::WillTruncate(int fd, off_t size) {
 }
 
 void LostWrites::Created(const std::string& path) {
-  if (!names_) return;
+  if (!names()) return;
   name_changes_.push_back({.kind = NameChange::Kind::kCreated, .place = PlaceOf(path)});
 }
 
@@ -81,7 +85,7 @@ long LostWrites::Rename(const std::string& from, const std::string& to, unsigned
   const auto rename = [&] {
     return syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags);
   };
-  if (!names_) return rename();
+  if (!names()) return rename();
   const bool exchanges = (flags & RENAME_EXCHANGE) != 0;
   NameChange change{.kind = exchanges ? NameChange::Kind::kExchanged : NameChange::Kind::kRenamed,
                     .place = PlaceOf(to),
@@ -101,7 +105,7 @@ long LostWrites::Rename(const std::string& from, const std::string& to, unsigned
 
 long LostWrites::Remove(const std::string& path, bool is_folder) {
   const int flags = is_folder ? AT_REMOVEDIR : 0;
-  if (!names_) return syscall(SYS_unlinkat, AT_FDCWD, path.c_str(), flags);
+  if (!names()) return syscall(SYS_unlinkat, AT_FDCWD, path.c_str(), flags);
   NameChange change{.kind = NameChange::Kind::kRemoved, .place = PlaceOf(path)};
   change.kept = NextKept();
   if (is_folder && !IsEmpty(path)) {
@@ -130,8 +134,17 @@ void LostWrites::TakeBack() {
 }
 
 void LostWrites::TakeBack(const ContentChange& change) const {
-  Check(syscall(SYS_pwrite64, change.fd, change.bytes.data(), change.bytes.size(), change.offset),
-        "write");
+  const auto write = [&](const std::string& bytes, off_t offset) {
+    Check(syscall(SYS_pwrite64, change.fd, bytes.data(), bytes.size(), offset), "write");
+  };
+  if (loss_ == Loss::kSecondHalves) {
+    std::string before = change.bytes;
+    before.resize(change.length, '\0');
+    const size_t half = change.length / 2;
+    write(before.substr(half), change.offset + static_cast<off_t>(half));
+    return;
+  }
+  write(change.bytes, change.offset);
   Check(syscall(SYS_ftruncate, change.fd, change.size), "truncate");
 }
 

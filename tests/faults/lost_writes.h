@@ -20,9 +20,13 @@ namespace fluke::faults {
 
 class LostWrites {
  public:
-  // `aside`: a folder on the same file system, made here, where removed files wait. `names`: take
-  // back names too, not only contents.
-  LostWrites(std::string aside, bool names);
+  enum class Loss {
+    kContentsAndNames,
+    kContents,
+    kSecondHalves,  // of each write: zeros, or what was there; files keep their new size
+  };
+  // `aside`: a folder on the same file system, made here, where removed files wait.
+  LostWrites(std::string aside, Loss loss);
 
   // Call these before the change is made.
   void WillWrite(int fd, off_t offset, size_t bytes);  // offset -1: where the descriptor stands
@@ -43,6 +47,7 @@ class LostWrites {
     int fd;
     off_t size;  // before
     off_t offset;
+    size_t length;      // of what is written
     std::string bytes;  // before
   };
   // A name in a folder, wherever that folder is moved.
@@ -62,12 +67,13 @@ class LostWrites {
 
   Place PlaceOf(const std::string& path);
   std::string NextKept();
+  bool names() const { return loss_ == Loss::kContentsAndNames; }
   void TakeBack(const ContentChange& change) const;
   void TakeBack(const NameChange& change);
   void Check(long result, const char* what) const;
 
   std::string aside_;
-  bool names_;
+  Loss loss_;
   int64_t kept_count_ = 0;
   std::map<Inode, int> open_files_, open_folders_;
   std::vector<ContentChange> contents_;
