@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
+#include <mutex>
 
 namespace fluke {
 namespace {
@@ -32,12 +33,12 @@ v1::StoredItem ToStored(const Item& item) {
 }
 
 void ChangedIds::Set(std::string_view id, int64_t sequence, int64_t row) {
-  const absl::MutexLock lock(&mutex_);
+  const std::unique_lock lock(mutex_);
   places_[std::string(id)].emplace_back(sequence, row);
 }
 
 std::optional<int64_t> ChangedIds::Find(std::string_view id, int64_t sequence) const {
-  const absl::ReaderMutexLock lock(&mutex_);
+  const std::shared_lock lock(mutex_);
   const auto found = places_.find(std::string(id));
   if (found == places_.end()) return {};
   // Nearly always the last one.

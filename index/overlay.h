@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <shared_mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,7 +14,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
 #include "common/item.h"
 #include "fluke/v1/storage.pb.h"
 #include "index/row_set.h"
@@ -43,7 +43,7 @@ class ChangedIds {
   std::optional<int64_t> Find(std::string_view id, int64_t sequence) const;
 
  private:
-  mutable absl::Mutex mutex_;
+  mutable std::shared_mutex mutex_;
   // By id: (sequence, row), ascending.
   absl::flat_hash_map<std::string, std::vector<std::pair<int64_t, int64_t>>> places_
       ABSL_GUARDED_BY(mutex_);
