@@ -17,6 +17,8 @@
 namespace fluke::faults {
 namespace {
 
+constexpr std::string_view kAside = ".lost";  // beside the folder, where removed files wait
+
 struct Layer {
   std::atomic<bool> active = false;
   std::mutex mutex;  // held during every operation: they come one after the other
@@ -91,7 +93,8 @@ bool IsWatched(std::string_view path) {
   const Layer& layer = TheLayer();
   const std::string& folder = layer.plan.folder;
   return IsWatching() && path.starts_with(folder) &&
-         (path.size() == folder.size() || path[folder.size()] == '/');
+         (path.size() == folder.size() || path[folder.size()] == '/' ||
+          path.substr(folder.size()).starts_with(kAside));  // removed, but still open
 }
 
 LostWrites* Lost() { return TheLayer().lost.get(); }
@@ -130,7 +133,7 @@ void BeginFaults(const FaultPlan& plan) {
   layer.operations.clear();
   layer.lost = nullptr;
   const auto loses = [&](LostWrites::Loss loss) {
-    layer.lost = std::make_unique<LostWrites>(plan.folder + ".lost", loss);
+    layer.lost = std::make_unique<LostWrites>(plan.folder + std::string(kAside), loss);
   };
   if (plan.fault == Fault::kLost) loses(LostWrites::Loss::kContentsAndNames);
   if (plan.fault == Fault::kLostData) loses(LostWrites::Loss::kContents);

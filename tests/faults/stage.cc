@@ -54,6 +54,7 @@ std::vector<Operation> Stage::CountOperations() const {
     BeginFaults({.folder = watched()});
     Performance performance(index(), scenario_.options);
     for (const Step& step : scenario_.steps) performance.Do(step);
+    performance.Finish();
     ReachTheEnd();
     for (const Operation& operation : Operations()) {
       say(operation.name + " " + (operation.has_bytes ? "1" : "0") + " " + operation.path + "\n");
