@@ -60,7 +60,7 @@ TEST_P(AKilledWriter, LosesNothingAcknowledgedAndLeavesNothingElse) {
     ASSERT_TRUE(check.well()) << acknowledged << " steps acknowledged: " << check.said;
     ASSERT_EQ(check.said, "") << acknowledged << " steps acknowledged";
   }
-  EXPECT_GE(acknowledgements.size(), scenario.steps.size()) << "no death between two steps";
+  EXPECT_GE(acknowledgements.size(), 2u) << "all died in the same step";
 }
 
 INSTANTIATE_TEST_SUITE_P(, AKilledWriter,

@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kSample = 12;
+constexpr size_t kSample = 8;
 
 // In memory where there is such a folder: fsync is what takes the time.
 fs::path ScratchFolder() {
