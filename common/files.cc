@@ -1,8 +1,7 @@
 #include "common/files.h"
 
 #include <fcntl.h>
-#include <stdio.h>   // renameat2
-#include <stdlib.h>  // mkostemp
+#include <stdio.h>  // renameat2
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -351,12 +350,19 @@ void MappedFile::Release(std::span<const std::byte> bytes) const {
   if (begin < end) madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
 }
 
-ScratchFile::ScratchFile(const std::filesystem::path& pattern) {
-  std::string path = pattern.string();
-  fd_ = mkostemp(path.data(), O_CLOEXEC);
-  if (fd_ < 0) ThrowErrno(errno, "cannot create", pattern);
-  path_ = path;
-  unlink(path.c_str());
+ScratchFile::ScratchFile(std::filesystem::path path) : path_(std::move(path)) {
+  std::filesystem::path name;
+  do {
+    name = TemporaryName(path_);
+    fd_ = Open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
+  } while (fd_ < 0 && errno == EEXIST);
+  if (fd_ < 0) ThrowErrno(errno, "cannot create a scratch file for", path_);
+  if (unlink(name.c_str()) != 0) {
+    const int error = errno;
+    unlink(name.c_str());  // what failed for a moment only shall leave nothing behind
+    close(fd_);
+    ThrowErrno(error, "cannot remove", name);
+  }
 }
 
 ScratchFile::~ScratchFile() {

@@ -106,9 +106,9 @@ class MappedFile {
 // whatever ends it. Movable; not thread-safe; the caller owns it.
 class ScratchFile {
  public:
-  // `pattern` ends in XXXXXX. The name made of it is seen for a moment only; a process that dies
-  // just then leaves an empty file.
-  explicit ScratchFile(const std::filesystem::path& pattern);
+  // `path`: what it is for, in errors and in its temporary name, which is seen for a moment only;
+  // of a process that dies just then, RemoveAbandoned(path) clears it away.
+  explicit ScratchFile(std::filesystem::path path);
   ~ScratchFile();
   ScratchFile(ScratchFile&& other) noexcept;
   ScratchFile& operator=(ScratchFile&& other) noexcept;
@@ -118,7 +118,7 @@ class ScratchFile {
   MappedFile Map() const;
 
  private:
-  std::filesystem::path path_;  // stands in errors
+  std::filesystem::path path_;
   int fd_ = -1;
   uint64_t size_ = 0;
 };

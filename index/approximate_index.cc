@@ -15,7 +15,6 @@
 #include <cstring>
 #include <exception>
 #include <new>
-#include <utility>
 #include <vector>
 
 #include "common/error.h"
@@ -62,18 +61,9 @@ std::vector<float> TrainingSample(const faiss::Index& index, std::span<const flo
     wanted = std::max(wanted, kTrainRowsPerCluster * static_cast<int64_t>(ivf->nlist));
   }
   wanted = std::min(wanted, count);
-  std::vector<float> sample;
-  sample.reserve(static_cast<size_t>(wanted * dimension));
-  int64_t begin = 0;
-  for (int64_t i = 0; i < wanted; ++i) {
-    const int64_t number = i * count / wanted;
-    const auto row =
-        rows.subspan(static_cast<size_t>(number * dimension), static_cast<size_t>(dimension));
-    sample.insert(sample.end(), row.begin(), row.end());
-    if (number - begin >= kAddBlockRows) done(std::exchange(begin, number), number);
-  }
-  done(begin, count);
-  return sample;
+  std::vector<int64_t> numbers;
+  for (int64_t i = 0; i < wanted; ++i) numbers.push_back(i * count / wanted);
+  return GatherRows(rows, dimension, numbers, done);
 }
 
 class BytesReader : public faiss::IOReader {

@@ -19,7 +19,6 @@ namespace fs = std::filesystem;
 
 constexpr char kBuildingPrefix[] = ".building-";
 constexpr char kRemovingPrefix[] = ".removing-";
-constexpr char kSpillPrefix[] = ".spill-";
 constexpr std::string_view kSegmentSuffix = ".log";
 constexpr size_t kMaxCurrentBytes = 64;
 
@@ -130,16 +129,11 @@ void RemoveSnapshot(const fs::path& index, int64_t number) {
   fs::remove_all(leaving, ignored);
 }
 
-fs::path SpillPattern(const fs::path& index) {
-  return SnapshotsFolder(index) / (std::string(kSpillPrefix) + "XXXXXX");
-}
-
 void RemoveLeftovers(const fs::path& index, std::optional<int64_t> live) {
   std::error_code ignored;
   for (const fs::path& entry : Entries(SnapshotsFolder(index))) {
     const std::string name = entry.filename().string();
-    if (name.starts_with(kBuildingPrefix) || name.starts_with(kRemovingPrefix) ||
-        name.starts_with(kSpillPrefix)) {
+    if (name.starts_with(kBuildingPrefix) || name.starts_with(kRemovingPrefix)) {
       fs::remove_all(entry, ignored);
     }
   }
@@ -147,6 +141,7 @@ void RemoveLeftovers(const fs::path& index, std::optional<int64_t> live) {
   for (const fs::path& entry : Entries(LogFolder(index))) {  // segments that have no name yet
     if (entry.filename().string().starts_with(".")) fs::remove(entry, ignored);
   }
+  RemoveAbandoned(SpillFile(index));
   if (!live) return;
   for (const int64_t number : ListSnapshots(index)) {
     if (number > *live) RemoveSnapshot(index, number);

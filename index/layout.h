@@ -13,8 +13,7 @@
 //         codes.bin      for "Flat": 8-bit codes of the rows (row_codes.h), where they pay
 //       .building-XXXXXX/  a snapshot under way
 //       .removing-000003/  a snapshot on its way out
-//       .spill-XXXXXX    what waits for a commit and memory has no room for; without a name while a
-//                        writer uses it
+//       .spill.*         what waits for a commit and memory has no room for (ScratchFile)
 //                        left over only by a crash, these are never read, and removed by the next
 //                        writer
 //
@@ -49,6 +48,9 @@ inline std::filesystem::path LockFile(const std::filesystem::path& index) { retu
 inline std::filesystem::path SnapshotsFolder(const std::filesystem::path& index) {
   return index / "snapshots";
 }
+inline std::filesystem::path SpillFile(const std::filesystem::path& index) {
+  return SnapshotsFolder(index) / "spill";
+}
 
 // Six digits, more where six do not suffice.
 std::string SnapshotName(int64_t number);
@@ -77,9 +79,6 @@ std::filesystem::path MakeBuildingFolder(const std::filesystem::path& index);
 
 // A snapshot is whole as long as it has its name. Best effort.
 void RemoveSnapshot(const std::filesystem::path& index, int64_t number);
-
-// For ScratchFile (common/files.h).
-std::filesystem::path SpillPattern(const std::filesystem::path& index);
 
 // Removes what crashed writers left: building folders, temporary and spill files and, where the
 // live snapshot is known, snapshots that never became live. Only under the lock.

@@ -159,7 +159,7 @@ class FolderLiveIndex : public LiveIndex {
     const Snapshot& base = version.snapshot();
     SnapshotManifest manifest = base.manifest;
     manifest.log_sequence = version.changes().sequence;
-    Changes changes(&base, manifest.dimension, {kPendingBytes, layout::SpillPattern(folder_)});
+    Changes changes(&base, manifest.dimension, {kPendingBytes, layout::SpillFile(folder_)});
     changes.Take(version.changes());
     return CommitSnapshot(folder_, manifest, &base, changes);
   }

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "common/random.h"
 #include "index/faiss_errors.h"
 
 // BLAS, column-major: c = alpha op(a) op(b) + beta c.
@@ -19,13 +18,13 @@ namespace {
 
 constexpr int64_t kSampleRows = 16384;
 
-std::vector<double> MeanOf(std::span<const float> rows, const std::vector<int64_t>& sample,
-                           int64_t dimension) {
+std::vector<double> MeanOf(std::span<const float> rows, int64_t dimension) {
+  const int64_t n = static_cast<int64_t>(rows.size()) / dimension;
   std::vector<double> mean(static_cast<size_t>(dimension));
-  for (const int64_t row : sample) {
-    for (int64_t j = 0; j < dimension; ++j) mean[j] += rows[row * dimension + j];
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t j = 0; j < dimension; ++j) mean[j] += rows[i * dimension + j];
   }
-  for (double& value : mean) value /= static_cast<double>(sample.size());
+  for (double& value : mean) value /= static_cast<double>(n);
   return mean;
 }
 
@@ -54,40 +53,28 @@ std::vector<double> Orthonormal(std::span<const float> directions, int64_t dimen
 
 }  // namespace
 
-PrincipalDirections LearnDirections(std::span<const float> rows, int64_t dimension, int64_t most) {
-  const std::vector<int64_t> sample =
-      SampleRows(static_cast<int64_t>(rows.size()) / dimension, kSampleRows);
+PrincipalDirections LearnDirections(std::span<const float> rows, int64_t dimension, int64_t most,
+                                    const RowsDone& done) {
+  const int64_t total = static_cast<int64_t>(rows.size()) / dimension;
+  std::vector<float> sample = GatherRows(rows, dimension, SampleRows(total, kSampleRows), done);
+  const int64_t n = static_cast<int64_t>(sample.size()) / dimension;
   PrincipalDirections learned;
-  learned.mean = MeanOf(rows, sample, dimension);
-  std::vector<float> centred;
-  centred.reserve(sample.size() * static_cast<size_t>(dimension));
-  for (const int64_t row : sample) {
+  learned.mean = MeanOf(sample, dimension);
+  for (int64_t i = 0; i < n; ++i) {
     for (int64_t j = 0; j < dimension; ++j) {
-      centred.push_back(static_cast<float>(rows[row * dimension + j] - learned.mean[j]));
+      float& value = sample[i * dimension + j];
+      value = static_cast<float>(value - learned.mean[j]);
     }
   }
   // FAISS finds no more directions than there are rows.
-  const int64_t count = std::min({most, dimension, static_cast<int64_t>(sample.size())});
+  const int64_t count = std::min({most, dimension, n});
   faiss::PCAMatrix pca(static_cast<int>(dimension), static_cast<int>(count));
   WithFaiss(absl::StatusCode::kInvalidArgument, "cannot find the principal directions",
-            [&] { pca.train(static_cast<int64_t>(sample.size()), centred.data()); });
+            [&] { pca.train(n, sample.data()); });
   learned.directions =
       Orthonormal(std::span(pca.A).first(static_cast<size_t>(count * dimension)), dimension);
   learned.count = static_cast<int64_t>(learned.directions.size()) / dimension;
   return learned;
-}
-
-std::vector<int64_t> SampleRows(int64_t rows, int64_t count) {
-  std::vector<int64_t> sample;
-  const int64_t n = std::min(rows, count);
-  for (int64_t i = 0; i < n; ++i) {
-    // One of each of n equal stretches, somewhere in it.
-    const int64_t begin = i * rows / n, end = (i + 1) * rows / n;
-    Random random(RandomKey({static_cast<uint64_t>(i), 0x636f646573}));
-    sample.push_back(begin +
-                     static_cast<int64_t>(random.Below(static_cast<uint64_t>(end - begin))));
-  }
-  return sample;
 }
 
 double Dot(const double* a, const double* b, int64_t n) {

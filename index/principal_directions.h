@@ -5,6 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "index/row_pass.h"
+
 namespace fluke {
 
 struct PrincipalDirections {
@@ -14,10 +16,8 @@ struct PrincipalDirections {
 };
 
 // Learned from a sample of the rows (m x dimension); at most `most` directions.
-PrincipalDirections LearnDirections(std::span<const float> rows, int64_t dimension, int64_t most);
-
-// `count` different row numbers below `rows`, or all of them: the same ones every time.
-std::vector<int64_t> SampleRows(int64_t rows, int64_t count);
+PrincipalDirections LearnDirections(std::span<const float> rows, int64_t dimension, int64_t most,
+                                    const RowsDone& done = KeepRows);
 
 double Dot(const double* a, const double* b, int64_t n);
 

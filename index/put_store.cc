@@ -84,8 +84,8 @@ void PutStore::Release() const {
 // Ends with the count, so that one that fails midway may be tried again.
 void PutStore::Spill() {
   if (!spilled_) {
-    spilled_.emplace(Spilled{.items = ScratchFile(memory_.spill_pattern),
-                             .vectors = ScratchFile(memory_.spill_pattern)});
+    spilled_.emplace(Spilled{.items = ScratchFile(memory_.spill_file),
+                             .vectors = ScratchFile(memory_.spill_file)});
   }
   spilled_->items.WriteAt(spilled_item_bytes(), items_.data(), items_.size());
   spilled_->vectors.WriteAt(spilled_->mapped_vectors.bytes().size(), vectors_.data(),

@@ -15,10 +15,10 @@
 
 namespace fluke {
 
-// How much may wait in memory, and where the rest goes (ScratchFile's pattern).
+// How much may wait in memory, and where the rest goes (ScratchFile's path).
 struct PutMemory {
   uint64_t most_bytes = std::numeric_limits<uint64_t>::max();
-  std::filesystem::path spill_pattern = {};
+  std::filesystem::path spill_file = {};
 };
 
 // Movable; not thread-safe.

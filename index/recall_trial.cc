@@ -6,12 +6,12 @@
 
 #include "index/best_k.h"
 #include "index/exact_scan.h"
-#include "index/principal_directions.h"
 
 namespace fluke {
 namespace {
 
 constexpr int64_t kQueries = 256;
+constexpr size_t kQueriesAtATime = 8;  // each touches rows far apart, which map pages around them
 
 constexpr int64_t kBlockFloats = 1 << 24;  // scanned before pages are given back
 
@@ -47,13 +47,10 @@ std::vector<std::vector<Neighbor>> ScanInBlocks(Similarity similarity,
 }  // namespace
 
 RecallTrial::RecallTrial(Similarity similarity, std::span<const float> rows, int64_t dimension,
-                         const RowsDone& done) {
-  query_rows_ = SampleRows(static_cast<int64_t>(rows.size()) / dimension, kQueries);
-  for (const int64_t row : query_rows_) {
-    const auto vector =
-        rows.subspan(static_cast<size_t>(row * dimension), static_cast<size_t>(dimension));
-    queries_.insert(queries_.end(), vector.begin(), vector.end());
-  }
+                         const RowsDone& done)
+    : done_(done), rows_(static_cast<int64_t>(rows.size()) / dimension) {
+  query_rows_ = SampleRows(rows_, kQueries);
+  queries_ = GatherRows(rows, dimension, query_rows_, done);
   for (const auto& neighbors :
        ScanInBlocks(similarity, queries_, rows, dimension, kTop, query_rows_, done)) {
     std::vector<int64_t> found;
@@ -64,13 +61,19 @@ RecallTrial::RecallTrial(Similarity similarity, std::span<const float> rows, int
 }
 
 double RecallTrial::Recall(const Search& search, int setting) const {
-  const auto results = search(queries_, query_rows_, setting);
+  const size_t width = queries_.size() / truth_.size();
   int64_t found = 0, wanted = 0;
-  for (size_t q = 0; q < truth_.size(); ++q) {
-    wanted += static_cast<int64_t>(truth_[q].size());
-    for (const int64_t row : results[q]) {
-      found += std::binary_search(truth_[q].begin(), truth_[q].end(), row) ? 1 : 0;
+  for (size_t begin = 0, end; begin < truth_.size(); begin = end) {
+    end = std::min(begin + kQueriesAtATime, truth_.size());
+    const auto results = search(std::span(queries_).subspan(begin * width, (end - begin) * width),
+                                std::span(query_rows_).subspan(begin, end - begin), setting);
+    for (size_t q = begin; q < end; ++q) {
+      wanted += static_cast<int64_t>(truth_[q].size());
+      for (const int64_t row : results[q - begin]) {
+        found += std::binary_search(truth_[q].begin(), truth_[q].end(), row) ? 1 : 0;
+      }
     }
+    done_(0, rows_);
   }
   return wanted == 0 ? 1 : static_cast<double>(found) / static_cast<double>(wanted);
 }

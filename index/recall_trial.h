@@ -24,7 +24,7 @@ class RecallTrial {
   using Search = std::function<std::vector<std::vector<int64_t>>(
       std::span<const float> queries, std::span<const int64_t> exclude_rows, int setting)>;
 
-  // Share of the true neighbours that are among those found.
+  // Share of the true neighbours that are among those found. Searches for some queries at a time.
   double Recall(const Search& search, int setting) const;
 
   // The smallest of 1, 2, 3, 4, 6, 8, 12, 16 ... `most` with this recall; `most`, and a
@@ -32,6 +32,8 @@ class RecallTrial {
   int SmallestSetting(const Search& search, int most, double target) const;
 
  private:
+  RowsDone done_;
+  int64_t rows_;
   std::vector<float> queries_;       // some x dimension
   std::vector<int64_t> query_rows_;  // which rows they are
   std::vector<std::vector<int64_t>> truth_;

@@ -31,11 +31,11 @@ constexpr double kVisitedShare = 1.0 / 32;  // of an approximate search
 // How many rows a search would have to score for queries like the rows, found on a sample.
 class Trial {
  public:
-  Trial(const PrincipalDirections& learned, std::span<const float> rows, int64_t dimension, bool l2)
+  // sample: of `total` rows.
+  Trial(const PrincipalDirections& learned, std::span<const float> sample, int64_t total,
+        int64_t dimension, bool l2)
       : full_(learned.count), factor_(l2 ? 2 : 1) {
-    const int64_t total = static_cast<int64_t>(rows.size()) / dimension;
-    const std::vector<int64_t> sample = SampleRows(total, kTrialRows);
-    n_ = static_cast<int64_t>(sample.size());
+    n_ = static_cast<int64_t>(sample.size()) / dimension;
     queries_ = std::min(kTrialQueries, n_);
     k_ = std::clamp<int64_t>(std::llround(static_cast<double>(kTypicalK * n_) / total), 1,
                              std::max<int64_t>(1, n_ - 1));
@@ -43,7 +43,7 @@ class Trial {
     for (int64_t i = 0; i < n_; ++i) {
       double* row = centred.data() + i * dimension;
       for (int64_t j = 0; j < dimension; ++j) {
-        row[j] = rows[sample[i] * dimension + j] - learned.mean[j];
+        row[j] = sample[i * dimension + j] - learned.mean[j];
       }
       squares_.push_back(Dot(row, row, dimension));
     }
@@ -116,9 +116,7 @@ class Trial {
 
 // The number of directions that reads the fewest bytes a query. A row that is left over costs its
 // vector from a random place: as much as three from the next. 0 where a plain scan reads less.
-int64_t ChooseHead(const PrincipalDirections& learned, std::span<const float> rows,
-                   int64_t dimension, bool l2, bool lists) {
-  const Trial trial(learned, rows, dimension, l2);
+int64_t ChooseHead(const Trial& trial, int64_t dimension, bool lists) {
   const auto plain = static_cast<double>(4 * dimension);
   const double share = lists ? kVisitedShare : 1;
   double best_bytes = lists ? std::numeric_limits<double>::infinity() : 0.7 * plain;
@@ -133,6 +131,12 @@ int64_t ChooseHead(const PrincipalDirections& learned, std::span<const float> ro
     }
   }
   return best;
+}
+
+double Length(std::span<const float> row) {
+  double squares = 0;
+  for (const double value : row) squares += value * value;
+  return std::sqrt(squares);
 }
 
 // The rows, in order, in parts of as many as a chunk holds.
@@ -161,12 +165,8 @@ bool LengthsAreOrdinary(std::span<const float> rows, int64_t dimension, const Ro
   ParallelLoop(parts.count(), omp_get_max_threads(), [&](int64_t part, int) {
     const auto some = parts.rows(part);
     for (size_t begin = 0; begin < some.size(); begin += static_cast<size_t>(dimension)) {
-      double squares = 0;
-      for (int64_t j = 0; j < dimension; ++j) {
-        const double value = some[begin + static_cast<size_t>(j)];
-        squares += value * value;
-      }
-      if (!IsOrdinaryLength(std::sqrt(squares))) ordinary = false;
+      const double length = Length(some.subspan(begin, static_cast<size_t>(dimension)));
+      if (!IsOrdinaryLength(length)) ordinary = false;
     }
     done(parts.begin(part), parts.end(part));
   });
@@ -174,18 +174,10 @@ bool LengthsAreOrdinary(std::span<const float> rows, int64_t dimension, const Ro
 }
 
 double MeanLength(std::span<const float> rows, int64_t dimension) {
-  const std::vector<int64_t> sample =
-      SampleRows(static_cast<int64_t>(rows.size()) / dimension, kTrialRows);
+  const auto width = static_cast<size_t>(dimension);
   double sum = 0;
-  for (const int64_t row : sample) {
-    double squares = 0;
-    for (int64_t j = 0; j < dimension; ++j) {
-      const double value = rows[row * dimension + j];
-      squares += value * value;
-    }
-    sum += std::sqrt(squares);
-  }
-  return sum / static_cast<double>(sample.size());
+  for (size_t at = 0; at < rows.size(); at += width) sum += Length(rows.subspan(at, width));
+  return sum * static_cast<double>(width) / static_cast<double>(rows.size());
 }
 
 // Appends at a place that the plan names, zeros before it.
@@ -276,12 +268,16 @@ bool WriteRowCodes(const std::filesystem::path& path, Similarity similarity,
   }
   if (total >= kNoRow || !LengthsAreOrdinary(rows, dimension, options.done)) return false;
   const bool l2 = similarity == Similarity::kL2;
-  const PrincipalDirections learned = LearnDirections(rows, dimension, kMaxHead);
+  const PrincipalDirections learned = LearnDirections(rows, dimension, kMaxHead, options.done);
+  const std::vector<float> sample =
+      GatherRows(rows, dimension, SampleRows(total, kTrialRows), options.done);
   int64_t head = options.head;
-  // Lists are estimated by what bounds would need, where bounds can be had at all.
-  if (head == 0) head = ChooseHead(learned, rows, dimension, l2, false);
-  if (head == 0 && options.lists > 0) head = ChooseHead(learned, rows, dimension, l2, true);
-  options.done(0, total);
+  if (head == 0) {
+    // Lists are estimated by what bounds would need, where bounds can be had at all.
+    const Trial trial(learned, sample, total, dimension, l2);
+    head = ChooseHead(trial, dimension, false);
+    if (head == 0 && options.lists > 0) head = ChooseHead(trial, dimension, true);
+  }
   head = std::min(head, learned.count / 4 * 4);
   if (head == 0) return false;
 
@@ -298,9 +294,9 @@ bool WriteRowCodes(const std::filesystem::path& path, Similarity similarity,
   ListOrder order;
   std::optional<ScratchFile> records;
   if (options.lists > 0) {
-    header.row_length = MeanLength(rows, dimension);
+    header.row_length = MeanLength(sample, dimension);
     centroids = LearnCentroids(encoder, head, options.lists, rows, dimension, options.done);
-    records.emplace(std::filesystem::path(path) += ".XXXXXX");
+    records.emplace(path);
     order = OrderByList(WriteRecords(encoder, parts, centroids, head, options.done, *records),
                         options.lists);
     header.positions = static_cast<int64_t>(order.rows.size());

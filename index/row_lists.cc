@@ -30,14 +30,9 @@ std::vector<float> LearnCentroids(const RowEncoder& encoder, int64_t head, int64
   std::vector<float> y(static_cast<size_t>(n * head));
   ParallelLoop((n + kPartRows - 1) / kPartRows, omp_get_max_threads(), [&](int64_t part, int) {
     const int64_t begin = part * kPartRows, end = std::min(begin + kPartRows, n);
-    std::vector<float> picked;
-    for (int64_t i = begin; i < end; ++i) {
-      const auto row =
-          rows.subspan(static_cast<size_t>(sample[i] * dimension), static_cast<size_t>(dimension));
-      picked.insert(picked.end(), row.begin(), row.end());
-    }
-    done(sample[begin], sample[end - 1] + 1);
-    const ProjectedRows projected = encoder.Project(picked);
+    const auto numbers =
+        std::span(sample).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+    const ProjectedRows projected = encoder.Project(GatherRows(rows, dimension, numbers, done));
     std::copy(projected.y.begin(), projected.y.end(), y.begin() + begin * head);
   });
   faiss::ClusteringParameters parameters;

@@ -128,13 +128,11 @@ SearchDefaults TuneLists(const RowCodes& codes, const MappedNpy& vectors,
   const double target = manifest.target_recall > 0 ? manifest.target_recall : kListTargetRecall;
   defaults.nprobe = trial.SmallestSetting(
       [&](std::span<const float> queries, std::span<const int64_t> exclude_rows, int nprobe) {
-        const auto results =
+        return RowsOf(
             ScanLists(codes, BestCodeKernel(), manifest.similarity, queries, vectors.values(),
                       manifest.dimension,
                       {.k = RecallTrial::kTop, .nprobe = nprobe, .refine = defaults.refine_factor},
-                      {.exclude_rows = exclude_rows});
-        vectors.ReleaseRows(0, vectors.rows());
-        return RowsOf(results);
+                      {.exclude_rows = exclude_rows}));
       },
       static_cast<int>(codes.lists()), target);
   return defaults;

@@ -63,7 +63,7 @@ class SnapshotWriter : public IndexWriter {
 
  private:
   Changes NoChanges(const Snapshot* base) const {
-    return {base, manifest_.dimension, {pending_bytes_, layout::SpillPattern(folder_)}};
+    return {base, manifest_.dimension, {pending_bytes_, layout::SpillFile(folder_)}};
   }
 
   fs::path folder_;

@@ -321,7 +321,7 @@ TEST(MappedFile, GivesReleasedPagesBackAndHasTheirBytesWhenTheyAreUsedAgain) {
 
 TEST(ScratchFile, HasNoNameAndShowsWhatWasWritten) {
   const Scratch scratch;
-  ScratchFile file(scratch / "a-XXXXXX");
+  ScratchFile file(scratch / "a");
   EXPECT_THAT(Names(scratch.folder()), ElementsAre());
   EXPECT_TRUE(file.Map().bytes().empty());
   file.WriteAt(0, "some", 4);
@@ -331,22 +331,22 @@ TEST(ScratchFile, HasNoNameAndShowsWhatWasWritten) {
   ScratchFile moved = std::move(file);
   EXPECT_EQ(moved.Map().text(), "Some bytes");
   EXPECT_EQ(first.text().size(), 4u);
-  moved = ScratchFile(scratch / "b-XXXXXX");
+  moved = ScratchFile(scratch / "b");
   EXPECT_TRUE(moved.Map().bytes().empty());
 }
 
 TEST(ScratchFile, SaysWhereTheDiskIsFull) {
   const Scratch scratch;
-  ScratchFile file(scratch / "a-XXXXXX");
+  ScratchFile file(scratch / "a");
   file.WriteAt(0, "kept", 4);
   const Error error = ErrorOf([&] {
     const TightDisk tight;
     file.WriteAt(4, std::string(10000, 'x').data(), 10000);
   });
   EXPECT_EQ(error.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_THAT(error.what(), HasSubstr((scratch / "a-").string()));
+  EXPECT_THAT(error.what(), HasSubstr((scratch / "a").string()));
   EXPECT_EQ(file.Map().text(), "kept");
-  EXPECT_EQ(ErrorOf([&] { ScratchFile none(scratch / "no/such/XXXXXX"); }).code(),
+  EXPECT_EQ(ErrorOf([&] { ScratchFile none(scratch / "no/such/file"); }).code(),
             absl::StatusCode::kNotFound);
 }
 

@@ -17,7 +17,7 @@
 namespace fluke::faults {
 namespace {
 
-constexpr std::string_view kAside = ".lost";  // beside the folder, where removed files wait
+constexpr char kAside[] = ".lost";  // behind the watched folder's name
 
 struct Layer {
   std::atomic<bool> active = false;
@@ -90,11 +90,11 @@ long Operate(const char* name, const std::string& path, const Call& whole, const
 bool IsWatching() { return TheLayer().active; }
 
 bool IsWatched(std::string_view path) {
-  const Layer& layer = TheLayer();
-  const std::string& folder = layer.plan.folder;
-  return IsWatching() && path.starts_with(folder) &&
-         (path.size() == folder.size() || path[folder.size()] == '/' ||
-          path.substr(folder.size()).starts_with(kAside));  // removed, but still open
+  const std::string& folder = TheLayer().plan.folder;
+  if (!IsWatching() || !path.starts_with(folder)) return false;
+  path.remove_prefix(folder.size());
+  // A file that was removed and is still open waits in the folder aside.
+  return path.empty() || path.starts_with('/') || path.starts_with(std::string(kAside) + '/');
 }
 
 LostWrites* Lost() { return TheLayer().lost.get(); }
@@ -133,7 +133,7 @@ void BeginFaults(const FaultPlan& plan) {
   layer.operations.clear();
   layer.lost = nullptr;
   const auto loses = [&](LostWrites::Loss loss) {
-    layer.lost = std::make_unique<LostWrites>(plan.folder + std::string(kAside), loss);
+    layer.lost = std::make_unique<LostWrites>(plan.folder + kAside, loss);
   };
   if (plan.fault == Fault::kLost) loses(LostWrites::Loss::kContentsAndNames);
   if (plan.fault == Fault::kLostData) loses(LostWrites::Loss::kContents);

@@ -15,6 +15,8 @@ const std::vector<Scenario>& Scenarios() {
   const IndexOptions flat = {.factory = "Flat", .metric = "l2", .dimension = 8};
   const IndexOptions faiss = {.factory = "IVF4,Flat", .metric = "l2", .dimension = 8};
   const IndexOptions lists = {.factory = "IVF4,Codes", .metric = "l2", .dimension = 8};
+  const IndexOptions spilled = {
+      .factory = "Flat", .metric = "l2", .dimension = 8, .pending_bytes = 1000};
   const Step base = {.by = kCreate, .put = {0, 60}};
   static const auto* scenarios = new std::vector<Scenario>{
       {.name = "Build",
@@ -78,6 +80,11 @@ const std::vector<Scenario>& Scenarios() {
                  {.by = kLive, .update = {50, 60}, .version = 4},
                  {.by = kCompactAside},
                  {.by = kLive, .put = {70, 90}, .version = 5}}},
+      {.name = "SpilledChanges",
+       .options = spilled,
+       .before = {base},
+       .steps = {{.put = {50, 80}, .version = 2},
+                 {.by = kSameWriter, .put = {70, 75}, .remove = {0, 5}, .version = 3}}},
   };
   return *scenarios;
 }
@@ -171,7 +178,7 @@ void Performance::DoByWriter(const Step& step) {
     writer_ = nullptr;
     writer_ = step.by == Step::By::kCreate    ? CreateIndex(folder_, options_)
               : step.by == Step::By::kReplace ? ReplaceIndex(folder_, options_)
-                                              : ContinueIndex(folder_);
+                                              : ContinueIndex(folder_, options_.pending_bytes);
   }
   unfinished_ = &step;
   writer_->Add(ItemsOf(step.put, step.version),

@@ -121,8 +121,7 @@ TEST(PendingChanges, LeaveNoFileBehindAndWhatACrashLeftGoesWithTheNextWriter) {
   TestFolder folder;
   MakeIndex(folder.path(), {.dimension = 4}, RandomVectors(10, 4, 1));
   const fs::path snapshots = layout::SnapshotsFolder(folder.path());
-  const std::string pattern = layout::SpillPattern(folder.path()).string();
-  WriteBytes(pattern.substr(0, pattern.size() - 6) + "a1b2c3", "left over");
+  WriteBytes(snapshots / ".spill.123.4.tmp", "left over");
   EXPECT_EQ(Names(snapshots).size(), 2u);
   const auto writer = ContinueIndex(folder.path(), 1);
   writer->Add(NumberedItems(20, 10), RandomVectors(20, 4, 2));
@@ -145,8 +144,7 @@ TEST(PendingChanges, SayWhereTheDiskIsFullAndCanGoOnWhenItIsNot) {
   tight.rlim_cur = 8;
   setrlimit(RLIMIT_FSIZE, &tight);
   const auto late = RandomVectors(1, 4, 3);
-  ExpectError(absl::StatusCode::kResourceExhausted,
-              {layout::SnapshotsFolder(folder.path()).string()},
+  ExpectError(absl::StatusCode::kResourceExhausted, {layout::SpillFile(folder.path()).string()},
               [&] { writer->Add(NumberedItems(1, 11), late); });
   setrlimit(RLIMIT_FSIZE, &before);
   signal(SIGXFSZ, SIG_DFL);
@@ -167,7 +165,7 @@ TEST(PutStore, KeepsWhateverAnItemCarries) {
                     .path = "x, \"y\"\n",
                     .metadata = {{"", "nameless"}, {"note", std::string(70000, 'n')}}};
   for (const uint64_t most_bytes : {uint64_t{1}, uint64_t{1} << 30}) {
-    PutStore store(2, {most_bytes, folder.path() / "spill-XXXXXX"});
+    PutStore store(2, {most_bytes, folder.path() / "spill"});
     store.Add(odd, std::vector<float>{1, 2});
     store.Add(ItemCalled("last"), std::vector<float>{3, 4});
     ASSERT_EQ(store.size(), 2u);
