@@ -24,6 +24,8 @@ constexpr std::string_view kMagic = "FLUKELOG";
 constexpr uint32_t kVersion = 1;
 constexpr size_t kHeaderBytes = 36;
 constexpr size_t kRecordHeaderBytes = 20;
+constexpr std::string_view kRecordEnd = "END!";  // so that no record ends in zeros
+constexpr size_t kSectorBytes = 512;             // written whole or not at all
 constexpr size_t kMostRecordBytes = size_t{1} << 30;
 
 template <typename T>
@@ -56,17 +58,35 @@ std::string HeaderBytes(const SegmentHeader& header) {
 
 std::string RecordBytes(int64_t sequence, std::string_view payload) {
   std::string bytes;
-  bytes.reserve(kRecordHeaderBytes + payload.size());
+  bytes.reserve(kRecordHeaderBytes + payload.size() + kRecordEnd.size());
   Put(bytes, sequence);
   Put(bytes, static_cast<uint32_t>(payload.size()));
   Put(bytes, Crc32c(payload));
   Put(bytes, Crc32c(bytes));
   bytes += payload;
+  bytes += kRecordEnd;
   return bytes;
 }
 
 bool AllZero(std::string_view bytes) {
   return bytes.find_first_not_of('\0') == std::string_view::npos;
+}
+
+size_t BytesToSectorEnd(uint64_t offset) { return kSectorBytes - offset % kSectorBytes; }
+
+// Of a record, or the first part of one, at this offset of its file: does it lack a sector? A
+// piece of a few bytes may be zeros as it is, but not that with the record's end.
+bool LacksSector(std::string_view record, uint64_t offset) {
+  constexpr size_t kTellingBytes = sizeof(int64_t);  // a record's number is not 0
+  while (!record.empty()) {
+    const std::string_view piece = record.substr(0, BytesToSectorEnd(offset));
+    if (AllZero(piece) && (piece.size() >= kTellingBytes || piece.size() == record.size())) {
+      return true;
+    }
+    offset += piece.size();
+    record.remove_prefix(piece.size());
+  }
+  return false;
 }
 
 void CheckRecord(const v1::ChangeRecord& record, int64_t dimension, const std::string& where) {
@@ -152,8 +172,7 @@ SegmentEnd ReadSegment(std::string_view bytes, bool last, std::string_view name,
   std::string_view rest = bytes.substr(kHeaderBytes);
   while (!rest.empty()) {
     const std::string where = StrCat(name, ", byte ", end.sound_bytes);
-    const bool torn_header = rest.size() < kRecordHeaderBytes || AllZero(rest);
-    if (torn_header) {
+    if (rest.size() < kRecordHeaderBytes || AllZero(rest)) {
       if (last) return end;
       DataLoss(where, ": damaged: an incomplete record, and more changes follow");
     }
@@ -162,26 +181,33 @@ SegmentEnd ReadSegment(std::string_view bytes, bool last, std::string_view name,
     const auto size = Take<uint32_t>(fields);
     const auto payload_crc = Take<uint32_t>(fields);
     if (Take<uint32_t>(fields) != Crc32c(rest.substr(0, kRecordHeaderBytes - sizeof(uint32_t)))) {
+      // Its sectors are all that is known of the record.
+      const size_t known =
+          kRecordHeaderBytes + BytesToSectorEnd(end.sound_bytes + kRecordHeaderBytes);
+      if (last && LacksSector(rest.substr(0, known), end.sound_bytes)) return end;
       DataLoss(where, ": damaged: the CRC-32C of a record's header does not match");
     }
     if (sequence != end.sequence + 1) {
       DataLoss(where, ": damaged: record ", sequence, ", expected ", end.sequence + 1);
     }
-    const std::string_view payload = rest.substr(kRecordHeaderBytes, size);
-    if (payload.size() < size) {
+    const size_t whole = kRecordHeaderBytes + size + kRecordEnd.size();
+    if (rest.size() < whole) {
       if (last) return end;
       DataLoss(where, ": damaged: an incomplete record, and more changes follow");
     }
+    const std::string_view payload = rest.substr(kRecordHeaderBytes, size);
     v1::ChangeRecord record;
-    if (Crc32c(payload) != payload_crc ||
+    if (Crc32c(payload) != payload_crc || !rest.substr(0, whole).ends_with(kRecordEnd) ||
         !record.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
+      const bool is_end = AllZero(rest.substr(whole));
+      if (last && is_end && LacksSector(rest.substr(0, whole), end.sound_bytes)) return end;
       DataLoss(where, ": damaged: the CRC-32C of record ", sequence, " does not match");
     }
     CheckRecord(record, header.identity.dimension, where);
     apply(sequence, record);
     end.sequence = sequence;
-    end.sound_bytes += kRecordHeaderBytes + size;
-    rest.remove_prefix(kRecordHeaderBytes + size);
+    end.sound_bytes += whole;
+    rest.remove_prefix(whole);
   }
   return end;
 }

@@ -7,10 +7,12 @@
 //            (snapshot_manifest.h)  u64 sequence of the first record  u32 CRC-32C of all before
 //   record   u64 sequence  u32 bytes  u32 CRC-32C of the payload  u32 CRC-32C of all before
 //            payload: a ChangeRecord (proto/fluke/v1/storage.proto)
+//            "END!"
 //
 // Records are numbered without a gap through all segments. A record is appended and fdatasync'ed
 // before it counts. What a crash leaves of one that did not come to that, at the end of the last
-// segment, is no record; anything else that is not as written is damage.
+// segment, is no record: it is too short, or sectors of it were never written and are zeros. Only
+// that: anything else that is not as written is damage.
 #pragma once
 
 #include <cstdint>

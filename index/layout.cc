@@ -138,6 +138,9 @@ void RemoveLeftovers(const fs::path& index, std::optional<int64_t> live) {
     }
   }
   RemoveAbandoned(CurrentFile(index));
+  for (const fs::path& entry : Entries(LogFolder(index))) {  // segments that have no name yet
+    if (entry.filename().string().starts_with(".")) fs::remove(entry, ignored);
+  }
   RemoveAbandoned(SpillFile(index));
   if (!live) return;
   for (const int64_t number : ListSnapshots(index)) {

@@ -107,9 +107,13 @@ TEST_F(FaultLayer, LosesSecondHalvesWhereWritesAreTorn) {
     ASSERT_EQ(write(fd, "1234", 4), 4);
     ASSERT_EQ(fsync(fd), 0);
     ASSERT_EQ(write(fd, "5678", 4), 4);
+    ASSERT_EQ(write(fd, std::string(1200, 'x').data(), 1200), 1200);
   };
   EXPECT_TRUE(DieAfter(Fault::kTorn, work).killed());
-  EXPECT_EQ(ReadFile(watched_ / "old"), std::string("old123456\0\0", 11));
+  // The small write lies in one sector, of the large one the first ends at 512.
+  EXPECT_EQ(ReadFile(watched_ / "old"), "old1234" + std::string(4, '\0') +
+                                            std::string(512 - 11, 'x') +
+                                            std::string(11 + 1200 - 512, '\0'));
 }
 
 TEST_F(FaultLayer, LosesNamesSinceTheLastFsyncOfTheirFolder) {

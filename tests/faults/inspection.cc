@@ -1,7 +1,9 @@
 #include "tests/faults/inspection.h"
 
-#include <algorithm>
 #include <cstring>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "common/error.h"
 #include "index/layout.h"
@@ -34,16 +36,6 @@ std::string DifferenceOrNone(const VectorIndex* index, const Contents& contents)
   return index == nullptr ? "there is no index" : Difference(*index, contents);
 }
 
-// What is in the folder as contents.
-Contents ContentsOf(const VectorIndex& index) {
-  Contents contents(std::in_place);
-  for (int64_t row = 0; row < index.Describe().size; ++row) {
-    const Item item = index.item(row);
-    (*contents)[std::stoi(item.id.substr(5))] = std::stoi(item.metadata.at("version"));
-  }
-  return contents;
-}
-
 std::string ObjectionToFiles(const fs::path& folder) {
   for (const FileCheck& check : VerifyIndex(folder)) {
     if (!check.problem.empty()) return check.problem;
@@ -58,15 +50,16 @@ std::string Difference(const VectorIndex& index, const Contents& contents) {
   if (info.size != static_cast<int64_t>(contents->size())) {
     return StrCat(info.size, " items, expected ", contents->size());
   }
-  for (const auto& [number, version] : *contents) {
-    const Item expected = ItemOf(number, version);
-    const std::vector<float> vector = VectorOf(number, version, info.dimension);
+  for (const auto& [number, versions] : *contents) {
+    const Item expected = ItemOf(number, versions.item);
+    const std::vector<float> vector = VectorOf(number, versions.vector, info.dimension);
     const auto row = index.FindItem(expected.id);
     if (!row) return expected.id + " is missing";
     const Item item = index.item(*row);
     if (item.identity != expected.identity || item.path != expected.path ||
         item.metadata != expected.metadata) {
-      return StrCat(item.id, " has version ", item.metadata.at("version"), ", expected ", version);
+      return StrCat(item.id, " has version ", item.metadata.at("version"), ", expected ",
+                    versions.item);
     }
     if (!SameBits(index.vector(*row), vector)) return item.id + " has another vector";
     const auto found = index.Search(vector, {.k = 1});
@@ -77,30 +70,34 @@ std::string Difference(const VectorIndex& index, const Contents& contents) {
   return "";
 }
 
-std::string ObjectionToState(const fs::path& folder, const Scenario& scenario,
-                             size_t acknowledged) {
+std::string ObjectionToState(const fs::path& folder, const Scenario& scenario, size_t acknowledged,
+                             Contents* found) {
+  const Contents before = ContentsAfter(scenario, acknowledged);
   // Before the first commit is acknowledged, there is no CURRENT.
-  if (ContentsAfter(scenario, acknowledged)) {
+  if (before) {
     if (const std::string problem = ObjectionToFiles(folder); !problem.empty()) return problem;
   }
   const auto index = OpenOrNull(folder);
-  const std::string difference =
-      DifferenceOrNone(index.get(), ContentsAfter(scenario, acknowledged));
-  if (difference.empty()) return "";
-  if (acknowledged == scenario.steps.size()) return difference;
-  const std::string next = DifferenceOrNone(index.get(), ContentsAfter(scenario, acknowledged + 1));
+  if (found != nullptr) *found = before;
+  const std::string difference = DifferenceOrNone(index.get(), before);
+  if (difference.empty() || acknowledged == scenario.steps.size()) return difference;
+  const Contents after = ContentsAfter(scenario, acknowledged + 1);
+  if (found != nullptr) *found = after;
+  const std::string next = DifferenceOrNone(index.get(), after);
   if (next.empty()) return "";
   return StrCat(difference, " (and with the step under way: ", next, ")");
 }
 
-std::string ObjectionToGoingOn(const fs::path& folder, const Scenario& scenario) {
-  const auto index = OpenOrNull(folder);
-  Contents contents = index == nullptr ? Contents(std::in_place) : ContentsOf(*index);
-  Step later = {.put = {kLaterItem, kLaterItem + 1}};
+std::string ObjectionToGoingOn(const fs::path& folder, const Scenario& scenario,
+                               Contents contents) {
   // Most FAISS indexes are built from more than one item.
-  if (index == nullptr) later = {.by = Step::By::kCreate, .put = {kLaterItem, kLaterItem + 70}};
-  Performance(folder, scenario.options).Do(later);
-  for (int i = later.put.first; i < later.put.last; ++i) (*contents)[i] = later.version;
+  const Range later = {kLaterItem, kLaterItem + 70};
+  std::vector<Step> steps = {{.by = Step::By::kCreate, .put = later}};
+  if (contents) steps = {{.by = Step::By::kLive, .put = later}, {.by = Step::By::kContinue}};
+  Performance performance(folder, scenario.options);
+  for (const Step& step : steps) performance.Do(step);
+  if (!contents) contents.emplace();
+  for (int i = later.first; i < later.last; ++i) (*contents)[i] = {1, 1};
   if (const std::string difference = Difference(*OpenIndex(folder), contents);
       !difference.empty()) {
     return "after another commit: " + difference;
@@ -112,26 +109,25 @@ std::string ObjectionToGoingOn(const fs::path& folder, const Scenario& scenario)
 }
 
 std::string Leftover(const fs::path& folder) {
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename();
-    if (name != "CURRENT" && name != "LOCK" && name != "snapshots") {
-      return "left over: " + entry.path().string();
+  const auto foreign = [](const fs::path& within, const std::set<std::string>& own) -> std::string {
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(within, ignored)) {
+      if (!own.contains(entry.path().filename())) return "left over: " + entry.path().string();
     }
-  }
+    return "";
+  };
   const auto numbers = layout::ListSnapshots(folder);
-  int64_t entries = 0;
-  for (const auto& entry : fs::directory_iterator(layout::SnapshotsFolder(folder), ignored)) {
-    ++entries;
-    if (entry.path().filename().string().starts_with(".")) {
-      return "left over: " + entry.path().string();
-    }
+  std::set<std::string> snapshots, segments;
+  for (const int64_t number : numbers) snapshots.insert(layout::SnapshotName(number));
+  for (const int64_t number : layout::ListLogSegments(folder)) {
+    segments.insert(layout::LogSegment(folder, number).filename());
   }
-  if (entries != static_cast<int64_t>(numbers.size())) return "left over: something in snapshots/";
   if (!numbers.empty() && numbers.back() > layout::ReadCurrent(folder)) {
     return StrCat("left over: snapshot ", numbers.back(), ", which was never live");
   }
-  return "";
+  return foreign(folder, {"CURRENT", "LOCK", "snapshots", "wal"}) +
+         foreign(layout::SnapshotsFolder(folder), snapshots) +
+         foreign(layout::LogFolder(folder), segments);
 }
 
 }  // namespace fluke::faults

@@ -14,13 +14,15 @@ namespace fluke::faults {
 std::string Difference(const VectorIndex& index, const Contents& contents);
 
 // "" or what is wrong with the folder after `acknowledged` steps of the scenario: it must open and
-// hold exactly what they made of it, or, as one unit, the next step too.
+// hold exactly what they made of it, or, as one unit, the next step too. `found`: which; may be
+// null.
 std::string ObjectionToState(const std::filesystem::path& folder, const Scenario& scenario,
-                             size_t acknowledged);
+                             size_t acknowledged, Contents* found);
 
-// "" or what is wrong about going on from there: a writer must be able to commit, and then nothing
-// may lie about that is no part of the index. Changes the folder.
-std::string ObjectionToGoingOn(const std::filesystem::path& folder, const Scenario& scenario);
+// "" or what is wrong about going on from these contents: changes and a commit must be possible,
+// and then nothing may lie about that is no part of the index. Changes the folder.
+std::string ObjectionToGoingOn(const std::filesystem::path& folder, const Scenario& scenario,
+                               Contents contents);
 
 // "" or what lies in the folder that is no part of the index.
 std::string Leftover(const std::filesystem::path& folder);

@@ -46,19 +46,21 @@ TEST_P(AKilledWriter, LosesNothingAcknowledgedAndLeavesNothingElse) {
         performance.Do(step);
         say("+");
       }
+      performance.Finish();
       ReachTheEnd();
     });
-    ASSERT_TRUE(run.killed()) << run.said;
+    ASSERT_TRUE(run.killed() || (run.well() && !scenario.repeats())) << run.said;
     const size_t acknowledged = run.said.size();
     acknowledgements.insert(acknowledged);
     const ChildOutcome check = InChild([&, &scenario = scenario](const Say& say) {
-      say(ObjectionToState(stage.index(), scenario, acknowledged));
-      say(ObjectionToGoingOn(stage.index(), scenario));
+      Contents found;
+      say(ObjectionToState(stage.index(), scenario, acknowledged, &found));
+      say(ObjectionToGoingOn(stage.index(), scenario, found));
     });
     ASSERT_TRUE(check.well()) << acknowledged << " steps acknowledged: " << check.said;
     ASSERT_EQ(check.said, "") << acknowledged << " steps acknowledged";
   }
-  EXPECT_GE(acknowledgements.size(), scenario.steps.size()) << "no death between two steps";
+  EXPECT_GE(acknowledgements.size(), 2u) << "all died in the same step";
 }
 
 INSTANTIATE_TEST_SUITE_P(, AKilledWriter,

@@ -149,6 +149,18 @@ long MakeFolder(int folder, const char* path, mode_t mode) {
                   [&] { return syscall(SYS_mkdirat, folder, path, mode); });
 }
 
+// Fills the pattern's XXXXXX, `after` bytes before its end, until `make` finds nothing there.
+int MakeTemporary(char* pattern, int after, const std::function<int()>& make) {
+  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz012345";  // 32
+  char* random = pattern + strlen(pattern) - after - 6;
+  for (;;) {
+    if (getrandom(random, 6, 0) != 6) return -1;
+    for (int i = 0; i < 6; ++i) random[i] = kLetters[static_cast<unsigned char>(random[i]) % 32];
+    const int made = make();
+    if (made >= 0 || errno != EEXIST) return made;
+  }
+}
+
 }  // namespace
 }  // namespace fluke::faults
 
@@ -304,15 +316,16 @@ int mkdirat(int folder, const char* path, mode_t mode) noexcept {
   return static_cast<int>(MakeFolder(folder, path, mode));
 }
 char* mkdtemp(char* pattern) noexcept {
-  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz012345";  // 32
-  char* random = pattern + strlen(pattern) - 6;
-  do {
-    if (getrandom(random, 6, 0) != 6) return nullptr;
-    for (int i = 0; i < 6; ++i) random[i] = kLetters[static_cast<unsigned char>(random[i]) % 32];
-    if (mkdir(pattern, 0700) == 0) return pattern;
-  } while (errno == EEXIST);
-  return nullptr;
+  return MakeTemporary(pattern, 0, [&] { return mkdir(pattern, 0700); }) < 0 ? nullptr : pattern;
 }
+int mkostemps(char* pattern, int after, int flags) {
+  return MakeTemporary(pattern, after, [&] {
+    return static_cast<int>(OpenAt(AT_FDCWD, pattern, O_RDWR | O_CREAT | O_EXCL | flags, 0600));
+  });
+}
+int mkostemp(char* pattern, int flags) { return mkostemps(pattern, 0, flags); }
+int mkstemp(char* pattern) { return mkostemps(pattern, 0, 0); }
+int mkstemp64(char* pattern) { return mkostemps(pattern, 0, 0); }
 
 int link(const char* from, const char* to) noexcept {
   return linkat(AT_FDCWD, from, AT_FDCWD, to, 0);

@@ -15,6 +15,8 @@
 namespace fluke::faults {
 namespace {
 
+constexpr off_t kSectorBytes = 512;  // that a disk writes whole or not at all
+
 std::pair<dev_t, ino_t> InodeOf(int fd) {
   struct stat info {};
   fstat(fd, &info);
@@ -140,8 +142,9 @@ void LostWrites::TakeBack(const ContentChange& change) const {
   if (loss_ == Loss::kSecondHalves) {
     std::string before = change.bytes;
     before.resize(change.length, '\0');
-    const size_t half = change.length / 2;
-    write(before.substr(half), change.offset + static_cast<off_t>(half));
+    const auto half = change.offset + static_cast<off_t>(change.length) / 2;
+    const off_t kept = std::max(change.offset, half / kSectorBytes * kSectorBytes);
+    write(before.substr(static_cast<size_t>(kept - change.offset)), kept);
     return;
   }
   write(change.bytes, change.offset);

@@ -23,7 +23,9 @@ class LostWrites {
   enum class Loss {
     kContentsAndNames,
     kContents,
-    kSecondHalves,  // of each write: zeros, or what was there; files keep their new size
+    // Of each write the second half, from a sector on: zeros, or what was there. Files keep their
+    // new size.
+    kSecondHalves,
   };
   // `aside`: a folder on the same file system, made here, where removed files wait.
   LostWrites(std::string aside, Loss loss);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <future>
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,11 +24,20 @@ struct Range {
 
 // One change, acknowledged as a whole.
 struct Step {
-  enum class By { kCreate, kReplace, kContinue, kSameWriter };
+  enum class By {
+    kCreate,  // these by an IndexWriter
+    kReplace,
+    kContinue,
+    kSameWriter,
+    kLive,  // these by a LiveIndex
+    kCompact,
+    kCompactAside,  // begins, and is under way while the next steps are made
+  };
   By by = By::kContinue;
   Range put = {};
   Range remove = {};
-  int version = 1;  // of what is put: another version is another vector and other metadata
+  Range update = {};
+  int version = 1;  // of what is put or updated: another vector, other metadata
 };
 
 struct Scenario {
@@ -35,14 +45,19 @@ struct Scenario {
   IndexOptions options;
   std::vector<Step> before;  // without faults
   std::vector<Step> steps;
+  // Of a step that does something aside, the operations come in another order each time.
+  bool repeats() const;
 };
 inline std::ostream& operator<<(std::ostream& out, const Scenario& scenario) {
   return out << scenario.name;
 }
 const std::vector<Scenario>& Scenarios();
 
-// Version of each item; none: there is no index.
-using Contents = std::optional<std::map<int, int>>;
+struct Versions {
+  int vector, item;
+};
+// By an item's number; none: there is no index.
+using Contents = std::optional<std::map<int, Versions>>;
 // After `steps` of the scenario's steps.
 Contents ContentsAfter(const Scenario& scenario, size_t steps);
 
@@ -53,15 +68,25 @@ std::vector<float> VectorOf(int number, int version, int64_t dimension);
 class Performance {
  public:
   Performance(std::filesystem::path folder, IndexOptions options);
+  ~Performance();
   // When this returns, the step is acknowledged. After an error it may be called again with the
   // same step, to complete it.
   void Do(const Step& step);
+  // Waits for what is done aside; its error.
+  void Finish();
+  // What a LiveIndex answers from now; null: there is none.
+  std::shared_ptr<const VectorIndex> Live() const;
 
  private:
+  void DoByWriter(const Step& step);
+  void DoLive(const Step& step);
+
   std::filesystem::path folder_;
   IndexOptions options_;
   std::unique_ptr<IndexWriter> writer_;
+  std::unique_ptr<LiveIndex> live_;
   const Step* unfinished_ = nullptr;  // its writer is open
+  std::future<void> aside_;
 };
 
 }  // namespace fluke::faults

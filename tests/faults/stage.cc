@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kSample = 12;
+constexpr size_t kSample = 8;
 
 // In memory where there is such a folder: fsync is what takes the time.
 fs::path ScratchFolder() {
@@ -54,6 +54,7 @@ std::vector<Operation> Stage::CountOperations() const {
     BeginFaults({.folder = watched()});
     Performance performance(index(), scenario_.options);
     for (const Step& step : scenario_.steps) performance.Do(step);
+    performance.Finish();
     ReachTheEnd();
     for (const Operation& operation : Operations()) {
       say(operation.name + " " + (operation.has_bytes ? "1" : "0") + " " + operation.path + "\n");

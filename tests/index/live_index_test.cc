@@ -228,6 +228,33 @@ TEST_F(LoggedIndex, LosesOnlyTheChangeThatACrashCutOff) {
   EXPECT_EQ(OpenedSize(), 47);
 }
 
+// A power failure while a record of several sectors is written.
+TEST_F(LoggedIndex, LosesOnlyTheChangeThatLacksSectors) {
+  UpsertMore(100, 3);
+  {
+    const auto live = OpenLiveIndex(folder_, kByHand);
+    live->Upsert(NumberedItems(40, 200), RandomVectors(40, kDimension, 6));
+  }
+  ASSERT_EQ(OpenedSize(), 83);
+  const std::string last = ReadBytes(Segment(2));
+  const auto without = [&](size_t from, size_t to) {
+    std::string torn = last;
+    std::fill(torn.begin() + static_cast<int64_t>(from), torn.begin() + static_cast<int64_t>(to),
+              '\0');
+    WriteBytes(Segment(2), torn);
+  };
+  ASSERT_GT(last.size(), 1536u);
+  for (size_t sector = 0; sector < last.size(); sector += 512) {
+    without(std::max<size_t>(sector, 36), std::min(sector + 512, last.size()));
+    ASSERT_EQ(OpenedSize(), 43) << sector;
+    without(std::max<size_t>(sector, 36), last.size());
+    ASSERT_EQ(OpenedSize(), 43) << sector;
+  }
+  // A few zeros elsewhere are damage.
+  without(600, 640);
+  ExpectError(absl::StatusCode::kDataLoss, {Segment(2).string()}, [&] { OpenedSize(); });
+}
+
 TEST_F(LoggedIndex, SaysWhereItIsDamagedWhateverBitFlips) {
   UpsertMore(100, 3);
   UpsertMore(200, 1);
