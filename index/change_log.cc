@@ -24,6 +24,7 @@ constexpr std::string_view kMagic = "FLUKELOG";
 constexpr uint32_t kVersion = 1;
 constexpr size_t kHeaderBytes = 36;
 constexpr size_t kRecordHeaderBytes = 20;
+constexpr int64_t kMostSequence = int64_t{1} << 62;
 constexpr std::string_view kRecordEnd = "END!";  // so that no record ends in zeros
 constexpr size_t kSectorBytes = 512;             // written whole or not at all
 constexpr size_t kMostRecordBytes = size_t{1} << 30;
@@ -161,6 +162,9 @@ SegmentHeader ReadSegmentHeader(std::string_view bytes, std::string_view name) {
   if (version != kVersion) {
     Throw(absl::StatusCode::kFailedPrecondition, name, ": log format ", version,
           ", this fluke reads ", kVersion);
+  }
+  if (header.first_sequence < 1 || header.first_sequence > kMostSequence) {
+    DataLoss(name, ": damaged: it begins with record ", header.first_sequence);
   }
   return header;
 }

@@ -2,12 +2,15 @@
 #include "index/live_index.h"
 
 #include <atomic>
+#include <limits>
 #include <map>
 #include <thread>
 
 #include <gtest/gtest.h>
 
+#include "common/crc32c.h"
 #include "common/random.h"
+#include "index/change_log.h"
 #include "index/layout.h"
 #include "tests/index/fixtures.h"
 
@@ -226,6 +229,25 @@ TEST_F(LoggedIndex, LosesOnlyTheChangeThatACrashCutOff) {
   EXPECT_EQ(OpenedSize(), 46);
   UpsertMore(300, 1);
   EXPECT_EQ(OpenedSize(), 47);
+}
+
+// Whose checksums are right: forged.
+TEST_F(LoggedIndex, RefusesASegmentWhoseRecordsCannotBeNumbered) {
+  for (const int64_t first : {int64_t{0}, int64_t{-1}, std::numeric_limits<int64_t>::min(),
+                              std::numeric_limits<int64_t>::max()}) {
+    std::string header = "FLUKELOG";
+    const auto put = [&](const auto& value) {
+      header.append(reinterpret_cast<const char*>(&value), sizeof(value));
+    };
+    put(uint32_t{1});
+    put(static_cast<uint32_t>(kDimension));
+    put(int64_t{1});
+    put(first);
+    put(Crc32c(header));
+    ExpectError(absl::StatusCode::kDataLoss, {"a.log", "begins with record"}, [&] {
+      ReadSegment(header, /*last=*/true, "a.log", [](int64_t, const v1::ChangeRecord&) {});
+    });
+  }
 }
 
 // A power failure while a record of several sectors is written.
