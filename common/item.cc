@@ -94,12 +94,8 @@ bool ItemReader::Next(Item* item) {
 }
 
 void ItemLines::Show(const Item& item) {
-  for (const auto& [name, value] : item.metadata) {
-    if (name.empty() || IsOwnColumn(name)) {
-      InvalidArgument("item '", item.id, "': '", name, "' cannot be the name of metadata");
-    }
-    columns_.insert(name);
-  }
+  CheckMetadataNames(item);
+  for (const auto& [name, value] : item.metadata) columns_.insert(name);
 }
 
 std::string ItemLines::Header() const {

@@ -47,7 +47,7 @@ class ItemReader {
 // The lines of items.csv: the header's columns are known once every item was shown.
 class ItemLines {
  public:
-  void Show(const Item& item);  // throws InvalidArgument for metadata called like an own column
+  void Show(const Item& item);  // throws as CheckMetadataNames
   std::string Header() const;
   std::string Line(const Item& item) const;
 

@@ -36,6 +36,9 @@ struct SearchOptions {
   float min_score = -std::numeric_limits<float>::infinity();
   // The best photograph of each of k individuals. An item of unknown identity stands for itself.
   bool one_per_identity = false;
+
+  // Of all fields, so that queries are searched together only where every one is the same.
+  bool operator==(const SearchOptions&) const = default;
 };
 
 struct IndexInfo {
@@ -48,6 +51,7 @@ struct IndexInfo {
   int64_t changed = 0;        // items that came or went since, still in the log alone
   uint64_t bytes = 0;         // on disk
   uint64_t memory_bytes = 0;  // that must fit into memory, an estimate; the rest is mapped
+  double target_recall = 0;   // that searches are tuned for; 0 = the engine's own parameters
 };
 
 // One immutable version of an index. All methods are const and thread-safe.
@@ -87,7 +91,9 @@ class IndexWriter {
 
 // An index folder that is changed while it is searched. Thread-safe. A change that returned is
 // durable (in the write-ahead log) and part of every later Current(); one that threw did not
-// happen. Searches never wait for changes or for Compact().
+// happen, but for one that the disk would not confirm (an fsync that failed): that one may be there
+// when the folder is opened again, and until then no further change is taken. Searches never wait
+// for changes or for Compact().
 class LiveIndex {
  public:
   virtual ~LiveIndex() = default;

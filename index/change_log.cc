@@ -104,43 +104,24 @@ void CheckRecord(const v1::ChangeRecord& record, int64_t dimension, const std::s
 }
 
 struct Segment {
-  int64_t number;
-  std::string name;
-  std::string bytes;
+  fs::path path;
   SegmentHeader header;
 };
+
+Segment OpenSegmentAt(const fs::path& index, int64_t number) {
+  const fs::path path = layout::LogSegment(index, number);
+  return {.path = path, .header = ReadSegmentHeader(MappedFile(path).text(), path.string())};
+}
 
 // Those of one index, ascending.
 std::vector<Segment> SegmentsOf(const fs::path& index, int64_t origin) {
   std::vector<Segment> segments;
   for (const int64_t number : layout::ListLogSegments(index)) {
-    const fs::path path = layout::LogSegment(index, number);
-    Segment segment = {
-        .number = number, .name = path.string(), .bytes = ReadFile(path), .header = {}};
-    segment.header = ReadSegmentHeader(segment.bytes, segment.name);
+    if (number < origin) continue;
+    Segment segment = OpenSegmentAt(index, number);
     if (segment.header.identity.origin == origin) segments.push_back(std::move(segment));
   }
   return segments;
-}
-
-struct KnownSegment {
-  fs::path path;
-  SegmentHeader header;
-};
-
-// Those of all indexes, ascending, whose header is sound: a damaged one stays, somebody may want to
-// look at it.
-std::vector<KnownSegment> KnownSegments(const fs::path& index) {
-  std::vector<KnownSegment> known;
-  for (const int64_t number : layout::ListLogSegments(index)) {
-    const fs::path path = layout::LogSegment(index, number);
-    try {
-      known.push_back({path, ReadSegmentHeader(MappedFile(path).text(), path.string())});
-    } catch (const Error& error) {
-      spdlog::warn("{}", error.what());
-    }
-  }
-  return known;
 }
 
 }  // namespace
@@ -221,18 +202,18 @@ int64_t ReadLog(const fs::path& index, const LogIdentity& identity, int64_t afte
   const std::vector<Segment> segments = SegmentsOf(index, identity.origin);
   int64_t sequence = after;
   for (size_t i = 0; i < segments.size(); ++i) {
-    const Segment& segment = segments[i];
+    const auto& [path, header] = segments[i];
     const bool last = i + 1 == segments.size();
-    if (segment.header.identity.dimension != identity.dimension) {
-      DataLoss(segment.name, ": damaged: changes of dimension ", segment.header.identity.dimension,
+    if (header.identity.dimension != identity.dimension) {
+      DataLoss(path, ": damaged: changes of dimension ", header.identity.dimension,
                " to an index of dimension ", identity.dimension);
     }
     if (!last && segments[i + 1].header.first_sequence <= after + 1) continue;
-    if (segment.header.first_sequence > sequence + 1) {
-      DataLoss(segment.name, ": changes ", sequence + 1, " to ", segment.header.first_sequence - 1,
+    if (header.first_sequence > sequence + 1) {
+      DataLoss(path, ": changes ", sequence + 1, " to ", header.first_sequence - 1,
                " are missing before it");
     }
-    const SegmentEnd end = ReadSegment(segment.bytes, last, segment.name,
+    const SegmentEnd end = ReadSegment(ReadFile(path), last, path.string(),
                                        [&](int64_t number, const v1::ChangeRecord& record) {
                                          if (number > after) apply(number, record);
                                        });
@@ -246,13 +227,13 @@ ChangeLog::ChangeLog(fs::path index, const LogIdentity& identity, int64_t sequen
   MakeFolder(layout::LogFolder(index_));
   const std::vector<Segment> segments = SegmentsOf(index_, identity_.origin);
   if (segments.empty()) return;
-  const Segment& last = segments.back();
+  path_ = segments.back().path;
+  const std::string bytes = ReadFile(path_);
   const SegmentEnd end =
-      ReadSegment(last.bytes, /*last=*/true, last.name, [](int64_t, const v1::ChangeRecord&) {});
-  if (end.sound_bytes == last.bytes.size()) return;
-  spdlog::info("{}: cut off {} bytes of a change that was never acknowledged", last.name,
-               last.bytes.size() - end.sound_bytes);
-  path_ = last.name;
+      ReadSegment(bytes, /*last=*/true, path_.string(), [](int64_t, const v1::ChangeRecord&) {});
+  if (end.sound_bytes == bytes.size()) return;
+  spdlog::info("{}: cut off {} bytes of a change that was never acknowledged", path_.string(),
+               bytes.size() - end.sound_bytes);
   fd_ = open(path_.c_str(), O_WRONLY | O_CLOEXEC);
   if (fd_ < 0 || ftruncate(fd_, static_cast<off_t>(end.sound_bytes)) != 0 || fsync(fd_) != 0) {
     const int error = errno;
@@ -271,8 +252,8 @@ void ChangeLog::Close() {
 void ChangeLog::BeginSegment() { Close(); }
 
 void ChangeLog::OpenSegment() {
-  const auto numbers = layout::ListLogSegments(index_);
-  path_ = layout::LogSegment(index_, numbers.empty() ? 1 : numbers.back() + 1);
+  path_ =
+      layout::LogSegment(index_, FreeSegmentNumber(index_, std::max<int64_t>(1, identity_.origin)));
   const std::string header = HeaderBytes({.identity = identity_, .first_sequence = sequence_ + 1});
   WriteFileAtomically(path_, header);
   fd_ = open(path_.c_str(), O_WRONLY | O_CLOEXEC);
@@ -315,20 +296,26 @@ int64_t ChangeLog::Append(const v1::ChangeRecord& record) {
   return ++sequence_;
 }
 
-int64_t NewLogOrigin(const fs::path& index, int64_t number) {
-  for (const KnownSegment& segment : KnownSegments(index)) {
-    number = std::max(number, segment.header.identity.origin + 1);
-  }
-  return number;
+int64_t FreeSegmentNumber(const fs::path& index, int64_t least) {
+  const auto numbers = layout::ListLogSegments(index);
+  return numbers.empty() ? least : std::max(least, numbers.back() + 1);
 }
 
 void RemoveOldSegments(const fs::path& index, const std::vector<LogNeed>& needs) {
-  const std::vector<KnownSegment> known = KnownSegments(index);
+  std::vector<Segment> known;
+  for (const int64_t number : layout::ListLogSegments(index)) {
+    try {
+      known.push_back(OpenSegmentAt(index, number));
+    } catch (const Error& error) {
+      // A damaged one stays: somebody may want to look at it.
+      spdlog::warn("{}", error.what());
+    }
+  }
   for (size_t i = 0; i < known.size(); ++i) {
     const SegmentHeader& header = known[i].header;
     // Its records end where the next segment of the same index begins.
     const auto next = std::find_if(known.begin() + static_cast<int64_t>(i) + 1, known.end(),
-                                   [&](const KnownSegment& other) {
+                                   [&](const Segment& other) {
                                      return other.header.identity.origin == header.identity.origin;
                                    });
     const bool needed = std::any_of(needs.begin(), needs.end(), [&](const LogNeed& need) {

@@ -25,7 +25,7 @@
 
 namespace fluke {
 
-// Which log: that of the index that began with this snapshot, and what a record must fit.
+// Which log, and what a record must fit. Segments of a log have its origin's number or larger ones.
 struct LogIdentity {
   int64_t origin = 0;
   int64_t dimension = 0;
@@ -85,8 +85,10 @@ class ChangeLog {
   bool broken_ = false;
 };
 
-// For a new index that begins with snapshot `number`: its own, or one that no log here has.
-int64_t NewLogOrigin(const std::filesystem::path& index, int64_t number);
+// The smallest number from `least` on that is larger than those of all segments, damaged ones too.
+// The number of a new index's first snapshot as `least` gives an origin that no other index of the
+// folder has.
+int64_t FreeSegmentNumber(const std::filesystem::path& index, int64_t least);
 
 // What a kept snapshot still needs of its log: the records after this one.
 struct LogNeed {

@@ -1,13 +1,13 @@
 #include "index/index_version.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "common/error.h"
 #include "index/best_k.h"
-#include "index/change_log.h"
 #include "index/exact_scan.h"
 #include "index/memory_need.h"
 #include "index/snapshot_search.h"
@@ -183,17 +183,6 @@ class VersionSearch {
 
 }  // namespace
 
-OverlayView ReplayLog(const std::filesystem::path& folder,
-                      const std::shared_ptr<const Snapshot>& snapshot) {
-  const SnapshotManifest& manifest = snapshot->manifest;
-  Overlay overlay(snapshot, manifest.log_sequence);
-  ReadLog(folder, {.origin = manifest.log_origin, .dimension = manifest.dimension},
-          manifest.log_sequence, [&](int64_t sequence, const v1::ChangeRecord& record) {
-            overlay.Apply(sequence, record);
-          });
-  return overlay.View();
-}
-
 IndexVersion::IndexVersion(std::shared_ptr<const Snapshot> snapshot, OverlayView changes)
     : snapshot_(std::move(snapshot)), changes_(std::move(changes)) {}
 
@@ -207,7 +196,8 @@ IndexInfo IndexVersion::Describe() const {
           .snapshot = snapshot_->number,
           .changed = changes_.changed(),
           .bytes = snapshot_->bytes(),
-          .memory_bytes = PredictMemory(manifest).held_bytes()};
+          .memory_bytes = PredictMemory(manifest).held_bytes(),
+          .target_recall = manifest.target_recall};
 }
 
 Results IndexVersion::Search(std::span<const float> queries, const SearchOptions& options,
@@ -218,6 +208,7 @@ Results IndexVersion::Search(std::span<const float> queries, const SearchOptions
                     ", or a multiple of it");
   }
   if (options.k < 1) InvalidArgument("k is ", options.k, ", expected at least 1");
+  if (std::isnan(options.min_score)) InvalidArgument("min_score is not a number");
   if (!exclude_rows.empty() && exclude_rows.size() != queries.size() / width) {
     InvalidArgument(exclude_rows.size(), " rows to exclude for ", queries.size() / width,
                     " queries");

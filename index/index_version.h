@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -41,9 +40,5 @@ class IndexVersion : public VectorIndex {
   std::shared_ptr<const Snapshot> snapshot_;
   OverlayView changes_;
 };
-
-// What the log says on top of a snapshot.
-OverlayView ReplayLog(const std::filesystem::path& folder,
-                      const std::shared_ptr<const Snapshot>& snapshot);
 
 }  // namespace fluke

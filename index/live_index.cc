@@ -45,7 +45,7 @@ class FolderLiveIndex : public LiveIndex {
     const SnapshotManifest& manifest = snapshot->manifest;
     log_.emplace(folder_,
                  LogIdentity{.origin = manifest.log_origin, .dimension = manifest.dimension},
-                 overlay_->View().sequence);
+                 overlay_->sequence());
     if (options_.compact_after_rows >= 0) {
       compactor_ = std::thread([this] { CompactNowAndThen(); });
     }
@@ -137,12 +137,7 @@ class FolderLiveIndex : public LiveIndex {
   // The snapshot and what the log has after it.
   void StartFrom(std::shared_ptr<const Snapshot> snapshot)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) {
-    const SnapshotManifest& manifest = snapshot->manifest;
-    auto overlay = std::make_unique<Overlay>(snapshot, manifest.log_sequence);
-    ReadLog(folder_, {.origin = manifest.log_origin, .dimension = manifest.dimension},
-            manifest.log_sequence, [&](int64_t sequence, const v1::ChangeRecord& record) {
-              overlay->Apply(sequence, record);
-            });
+    auto overlay = std::make_unique<Overlay>(ReplayLog(folder_, snapshot));
     snapshot_ = std::move(snapshot);
     overlay_ = std::move(overlay);
     Publish();

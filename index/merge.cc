@@ -38,7 +38,8 @@ int64_t MergeIndexes(const std::vector<fs::path>& shards, const fs::path& out, b
   const IndexOptions options = {.factory = info.factory,
                                 .metric = info.metric,
                                 .dimension = info.dimension,
-                                .fingerprint = info.fingerprint};
+                                .fingerprint = info.fingerprint,
+                                .target_recall = info.target_recall};
   const auto writer = replace ? ReplaceIndex(out, options) : CreateIndex(out, options);
   absl::flat_hash_map<std::string, size_t> shard_of_id;
   int64_t count = 0;

@@ -5,14 +5,17 @@
 #include <iterator>
 #include <mutex>
 
+#include "index/change_log.h"
+
 namespace fluke {
 namespace {
 
 Item FromStored(const v1::StoredItem& stored) {
   Item item{
       .id = stored.id(), .identity = stored.identity(), .path = stored.path(), .metadata = {}};
-  for (const v1::StoredField& field : stored.metadata())
+  for (const v1::StoredField& field : stored.metadata()) {
     item.metadata[field.name()] = field.value();
+  }
   return item;
 }
 
@@ -30,6 +33,16 @@ v1::StoredItem ToStored(const Item& item) {
     field->set_value(value);
   }
   return stored;
+}
+
+Overlay ReplayLog(const std::filesystem::path& folder, std::shared_ptr<const Snapshot> snapshot) {
+  const SnapshotManifest& manifest = snapshot->manifest;
+  Overlay overlay(snapshot, manifest.log_sequence);
+  ReadLog(folder, {.origin = manifest.log_origin, .dimension = manifest.dimension},
+          manifest.log_sequence, [&](int64_t sequence, const v1::ChangeRecord& record) {
+            overlay.Apply(sequence, record);
+          });
+  return overlay;
 }
 
 void ChangedIds::Set(std::string_view id, int64_t sequence, int64_t row) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <shared_mutex>
@@ -82,6 +83,7 @@ class Overlay {
   // there changes nothing.
   void Apply(int64_t sequence, const v1::ChangeRecord& record);
 
+  int64_t sequence() const { return sequence_; }
   std::optional<int64_t> FindRow(std::string_view id) const;
   std::span<const float> vector(int64_t row) const;
 
@@ -101,6 +103,9 @@ class Overlay {
   std::vector<std::shared_ptr<TailBlock>> blocks_;
   std::shared_ptr<ChangedIds> changed_ids_ = std::make_shared<ChangedIds>();
 };
+
+// What the log of an index folder says on top of a snapshot.
+Overlay ReplayLog(const std::filesystem::path& folder, std::shared_ptr<const Snapshot> snapshot);
 
 v1::StoredItem ToStored(const Item& item);
 

@@ -25,7 +25,7 @@ std::unique_ptr<VectorIndex> OpenIndex(const fs::path& folder, uint64_t availabl
     const std::optional<int64_t> live = layout::LiveNumber(folder);
     const std::shared_ptr<const Snapshot> snapshot = OpenLiveSnapshot(folder, available_bytes);
     try {
-      return std::make_unique<IndexVersion>(snapshot, ReplayLog(folder, snapshot));
+      return std::make_unique<IndexVersion>(snapshot, ReplayLog(folder, snapshot).View());
     } catch (const Error&) {
       // What a snapshot needs of the log goes when three newer ones are there.
       if (attempt == kAttempts || layout::LiveNumber(folder) == live) throw;

@@ -211,7 +211,7 @@ class SnapshotBuilder {
 
   void WriteSnapshot(const fs::path& building) const {
     SnapshotManifest manifest = manifest_;
-    if (base_ == nullptr) manifest.log_origin = NewLogOrigin(folder_, NextNumber());
+    if (base_ == nullptr) manifest.log_origin = FreeSegmentNumber(folder_, NextNumber());
     manifest.size = WriteRows(changes_, manifest.dimension, building);
     manifest.trained_size = 0;
     manifest.search = {};

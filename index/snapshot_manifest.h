@@ -35,8 +35,7 @@ struct SnapshotManifest {
   std::string fingerprint = {};  // of the model that made the vectors; "" = unknown
   double target_recall = 0;  // that the search parameters are tuned for; 0 = the engine's own ones
   SearchDefaults search = {};
-  // Its log (change_log.h): that of the index that began with snapshot `log_origin`, up to and with
-  // this change.
+  // Its log (change_log.h), up to and with which change.
   int64_t log_origin = 0;
   int64_t log_sequence = 0;
   std::map<std::string, FileRecord> files = {};  // by name, manifest.json left out

@@ -1,6 +1,7 @@
 #include "index/verify.h"
 
 #include <algorithm>
+#include <set>
 
 #include "common/error.h"
 #include "common/files.h"
@@ -53,17 +54,25 @@ void VerifySnapshot(const fs::path& index, int64_t number, std::vector<FileCheck
   }
 }
 
-FileCheck VerifySegment(const fs::path& index, int64_t number, bool last) {
-  const fs::path path = layout::LogSegment(index, number);
-  FileCheck check = Unchecked(index, path);
-  try {
-    const std::string bytes = ReadFile(path);
-    check.bytes = bytes.size();
-    ReadSegment(bytes, last, path.string(), [](int64_t, const v1::ChangeRecord&) {});
-  } catch (const Error& error) {
-    check.problem = error.what();
+// From the last segment to the first, so that it is known whether another one of the same index
+// follows.
+void VerifyLog(const fs::path& index, std::vector<FileCheck>& checks) {
+  std::set<int64_t> followed;
+  std::vector<int64_t> numbers = layout::ListLogSegments(index);
+  for (auto number = numbers.rbegin(); number != numbers.rend(); ++number) {
+    const fs::path path = layout::LogSegment(index, *number);
+    FileCheck check = Unchecked(index, path);
+    try {
+      const std::string bytes = ReadFile(path);
+      check.bytes = bytes.size();
+      const int64_t origin = ReadSegmentHeader(bytes, path.string()).identity.origin;
+      const bool last = followed.insert(origin).second;
+      ReadSegment(bytes, last, path.string(), [](int64_t, const v1::ChangeRecord&) {});
+    } catch (const Error& error) {
+      check.problem = error.what();
+    }
+    checks.push_back(check);
   }
-  return check;
 }
 
 FileCheck VerifyCurrent(const fs::path& index) {
@@ -117,10 +126,7 @@ std::vector<FileCheck> VerifyIndex(const fs::path& folder) {
   for (const int64_t number : layout::ListSnapshots(folder)) {
     VerifySnapshot(folder, number, checks);
   }
-  const auto segments = layout::ListLogSegments(folder);
-  for (const int64_t number : segments) {
-    checks.push_back(VerifySegment(folder, number, number == segments.back()));
-  }
+  VerifyLog(folder, checks);
   return checks;
 }
 

@@ -1,4 +1,4 @@
-// Checking an index folder without opening it.
+// Checking an index folder: file by file without opening it, and by its answers.
 #pragma once
 
 #include <cstdint>

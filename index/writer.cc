@@ -128,7 +128,7 @@ std::unique_ptr<IndexWriter> ContinueIndex(const fs::path& folder, uint64_t pend
   layout::RemoveLeftovers(folder, layout::LiveNumber(folder));
   const std::shared_ptr<const Snapshot> base = OpenLiveSnapshot(folder);
   SnapshotManifest manifest = base->manifest;
-  const OverlayView logged = ReplayLog(folder, base);
+  const OverlayView logged = ReplayLog(folder, base).View();
   manifest.log_sequence = logged.sequence;
   auto writer = std::make_unique<SnapshotWriter>(folder, std::move(lock), std::move(manifest), base,
                                                  pending_bytes);

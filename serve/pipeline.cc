@@ -50,15 +50,19 @@ int NeighborsToFind(const Query& query) {
   return query.options.k + (query.exclude_rows[1] >= 0 ? 1 : 0);
 }
 
+SearchOptions OptionsOf(const Query& query) {
+  SearchOptions options = query.options;
+  options.k = NeighborsToFind(query);
+  return options;
+}
+
 bool SearchedAlike(const Query& a, const Query& b) {
-  return a.version->index == b.version->index && NeighborsToFind(a) == NeighborsToFind(b) &&
-         a.options.nprobe == b.options.nprobe && a.options.ef_search == b.options.ef_search;
+  return a.version->index == b.version->index && OptionsOf(a) == OptionsOf(b);
 }
 
 void Search(std::span<std::unique_ptr<Query>> group) {
   const ServedVersion& version = *group.front()->version;
-  SearchOptions options = group.front()->options;
-  options.k = NeighborsToFind(*group.front());
+  const SearchOptions options = OptionsOf(*group.front());
   std::vector<float> vectors;
   std::vector<int64_t> exclude_rows;
   vectors.reserve(group.size() * static_cast<size_t>(version.info.dimension));

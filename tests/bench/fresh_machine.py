@@ -19,6 +19,7 @@ import common
 
 # In this order; each finds what the one before has left.
 STEPS = {"demo_first": "./deploy/demo", "test": "./deploy/test", "demo_again": "./deploy/demo"}
+CLONE = "srv/fluke"  # in the root
 # What a network may need to be reached at all: proxies, certificates, package registries.
 NETWORK = re.compile(r"(?i)^(https?|no)_proxy$|^PIP_(CERT|INDEX_URL|EXTRA_INDEX_URL)$|^SSL_CERT_FILE$|^FLUKE_DEBIAN_MIRROR$")
 
@@ -43,8 +44,8 @@ def make_root(root, args):
         target = root / name.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(pathlib.Path(name).read_bytes())
-    shutil.rmtree(root / "root/fluke", ignore_errors=True)
-    subprocess.run(["git", "clone", "--quiet", str(common.ROOT), str(root / "root/fluke")], check=True)
+    shutil.rmtree(root / CLONE, ignore_errors=True)
+    subprocess.run(["git", "clone", "--quiet", str(common.ROOT), str(root / CLONE)], check=True)
 
 
 @contextlib.contextmanager
@@ -62,7 +63,7 @@ def run_in(root, command):
     environment = {"HOME": "/root", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8",
                    **{name: value for name, value in os.environ.items() if NETWORK.match(name)}}
     begin = time.perf_counter()
-    process = subprocess.Popen(["chroot", str(root), "/bin/bash", "-c", f"cd /root/fluke && exec {command}"], env=environment,
+    process = subprocess.Popen(["chroot", str(root), "/bin/bash", "-c", f"cd /{CLONE} && exec {command}"], env=environment,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     line = ""
     for line in process.stdout:

@@ -39,7 +39,7 @@ std::vector<std::string> Seeds() {
     updated.set_path("c.jpg");
     log.Append(record);
   }
-  return {ReadFile(layout::LogSegment(folder, 1))};
+  return {ReadFile(layout::LogSegment(folder, kIdentity.origin))};
 }
 
 // Items a, b and c.

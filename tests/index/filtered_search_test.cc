@@ -153,6 +153,8 @@ TEST_P(FilteredSearch, StopsAtTheScoreThatIsAskedFor) {
   const auto near = index->Search(Query(1), {.k = 50, .min_score = least}).front();
   EXPECT_EQ(Rows(near), Rows({all.begin(), all.begin() + 21}));
   EXPECT_TRUE(index->Search(Query(1), {.k = 50, .min_score = 2}).front().empty());
+  ExpectError(absl::StatusCode::kInvalidArgument, {"min_score"},
+              [&] { index->Search(Query(1), {.k = 50, .min_score = std::nanf("")}); });
 }
 
 TEST_P(FilteredSearch, GivesTheBestPhotographOfEachIndividual) {

@@ -6,12 +6,15 @@
 #include <map>
 #include <thread>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "common/crc32c.h"
 #include "common/random.h"
 #include "index/change_log.h"
 #include "index/layout.h"
+#include "index/verify.h"
 #include "tests/index/fixtures.h"
 
 namespace fluke {
@@ -400,6 +403,64 @@ TEST_F(LoggedIndex, DoesNotMixUpTheLogOfAnIndexThatWasReplaced) {
   // The one before, should the new one be damaged, has its own changes alone.
   fs::remove(layout::SnapshotFolder(folder_, 2) / layout::kVectorsFile);
   EXPECT_EQ(OpenedSize(), 43);
+}
+
+TEST_F(LoggedIndex, IsReplacedWhateverBecameOfTheLog) {
+  UpsertMore(100, 3);
+  UpsertMore(200, 1);
+  WriteBytes(Segment(1), "damaged");
+  WriteBytes(Segment(2), "");
+  ExpectError(absl::StatusCode::kDataLoss, {Segment(1).string()}, [&] { OpenedSize(); });
+  {
+    const auto writer = ReplaceIndex(folder_, {.dimension = kDimension});
+    writer->Add(NumberedItems(5), RandomVectors(5, kDimension, 9));
+    writer->Commit();
+  }
+  EXPECT_EQ(OpenedSize(), 5);
+  UpsertMore(300, 2);
+  EXPECT_EQ(OpenedSize(), 7);
+}
+
+// Version 1 of the format without the manifest's "log", as it was written before there was one.
+TEST_F(LoggedIndex, GoesOnWithAnIndexFromBeforeThereWasALog) {
+  const fs::path path = layout::SnapshotFolder(folder_, 1) / layout::kManifestFile;
+  auto manifest = nlohmann::json::parse(ReadBytes(path));
+  ASSERT_EQ(manifest.erase("log"), 1u);
+  manifest.erase("manifest_crc32c");
+  manifest["manifest_crc32c"] = Crc32c(manifest.dump(2));
+  WriteBytes(path, manifest.dump(2) + "\n");
+  EXPECT_EQ(OpenedSize(), 40);
+  UpsertMore(100, 3);
+  EXPECT_EQ(OpenedSize(), 43);
+  OpenLiveIndex(folder_, kByHand)->Compact();
+  UpsertMore(200, 1);
+  EXPECT_EQ(OpenedSize(), 44);
+}
+
+TEST_F(LoggedIndex, IsVerifiedRecordByRecord) {
+  const auto problems = [&] {
+    std::vector<std::string> damaged;
+    for (const FileCheck& check : VerifyIndex(folder_)) {
+      if (!check.problem.empty()) damaged.push_back(check.file);
+    }
+    return damaged;
+  };
+  UpsertMore(100, 2);
+  // What a crash cut off is no damage, not even after the index was replaced and has a log again.
+  WriteBytes(Segment(1), ReadBytes(Segment(1)) + "cut off");
+  EXPECT_THAT(problems(), ::testing::IsEmpty());
+  {
+    const auto writer = ReplaceIndex(folder_, {.dimension = kDimension});
+    writer->Add(NumberedItems(5), RandomVectors(5, kDimension, 9));
+    writer->Commit();
+  }
+  UpsertMore(300, 2);
+  EXPECT_THAT(problems(), ::testing::IsEmpty());
+  EXPECT_EQ(VerifyNeighbors(folder_).recall, 1);
+  std::string bad = ReadBytes(Segment(2));
+  bad[60] = static_cast<char>(bad[60] ^ 1);
+  WriteBytes(Segment(2), bad);
+  EXPECT_THAT(problems(), ::testing::ElementsAre("wal/000002.log"));
 }
 
 // Every search answers from one version: all that a change brought, or nothing of it.

@@ -95,6 +95,25 @@ TEST_F(PipelineTest, SearchesApartWhatAsksForDifferentOptions) {
   EXPECT_THAT(index_->batches(), ElementsAre(1, 2, 1));
 }
 
+TEST_F(PipelineTest, SearchesApartWhatIsFilteredGroupedOrCutOffOtherwise) {
+  Start({});
+  index_->gate.Close();
+  Result first = SubmitVector({1, 0, 0});
+  index_->gate.AwaitWaiting(1);
+  const Filter filter = ParseFilter("exists(camera)");
+  const SearchOptions options[] = {
+      {}, {.filter = &filter}, {.min_score = 0.5f}, {.one_per_identity = true}};
+  std::vector<Result> results(std::size(options));
+  for (size_t i = 0; i < results.size(); ++i) {
+    auto query = VectorQuery({0, 1, 0}, &results[i]);
+    query->options = options[i];
+    pipeline_->Submit(std::move(query));
+  }
+  index_->gate.Open();
+  for (Result& result : results) EXPECT_TRUE(result.get().ok());
+  EXPECT_THAT(index_->batches(), ElementsAre(1, 1, 1, 1, 1));
+}
+
 TEST_F(PipelineTest, OneQuerysFaultDoesNotFailTheOthersOfItsBatch) {
   index_->fault = [](std::span<const float> queries) {
     for (const float value : queries) {
