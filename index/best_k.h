@@ -20,6 +20,8 @@ class BestK {
  public:
   explicit BestK(int64_t k) : k_(static_cast<size_t>(k)) { heap_.reserve(k_); }
 
+  int64_t k() const { return static_cast<int64_t>(k_); }
+
   // Rows that score below this cannot enter.
   float threshold() const {
     return heap_.size() < k_ ? -std::numeric_limits<float>::infinity() : heap_.front().score;
@@ -38,15 +40,15 @@ class BestK {
 
   const std::vector<Neighbor>& kept() const { return heap_; }
 
+  std::vector<Neighbor> Sorted() const {
+    std::vector<Neighbor> sorted = heap_;
+    std::sort(sorted.begin(), sorted.end(), Better);
+    return sorted;
+  }
+
  private:
   size_t k_;
   std::vector<Neighbor> heap_;
 };
-
-// Fetches a vector that will be scored soon.
-inline void FetchVector(const float* vector, int64_t dimension) {
-  const auto* line = reinterpret_cast<const char*>(vector);
-  for (int64_t i = 0; i < 4 * dimension; i += 64) __builtin_prefetch(line + i);
-}
 
 }  // namespace fluke

@@ -12,7 +12,8 @@
 #include "index/exact_scan.h"
 #include "index/parallel_loop.h"
 #include "index/row_codes_writer.h"
-#include "index/score_kernels.h"
+#include "index/row_scorer.h"
+#include "index/shared_scan.h"
 
 namespace fluke {
 namespace {
@@ -20,38 +21,48 @@ namespace {
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr int64_t kQueriesPerPass = 256;        // bounds the memory for dots and candidates
 constexpr int64_t kCandidateBytes = 256 << 20;  // for all queries of a pass
+constexpr int64_t kQueriesAtOnce = 32;          // their products with a chunk stay in the cache
 constexpr double kParallelFrom = 4e6;  // code products below which threads cost more than they gain
 
-constexpr int kAhead = 8;  // vectors fetched before they are scored
-// A plain scan is quicker than scoring this part of the rows one by one: of many queries, of few.
-constexpr int64_t kPlainFrom = 12, kPlainFromAlone = 3;
-constexpr size_t kFewQueries = 64;
+// From this many queries on they share what they read; each scores only 2 k rows on its own.
+constexpr int64_t kManyQueries = 16;
+// A plain scan is quicker than scoring this part of the rows: of many queries, of few.
+constexpr int64_t kPlainFrom = 6, kPlainFromAlone = 6;
 // Fewer allowed rows than this part of all: their vectors are read sooner than everybody's codes.
 constexpr int64_t kFewAllowed = 64;
 constexpr int64_t kScanned = -1;  // instead of a number of rows: to be scanned plainly
 
 struct Candidate {
-  float upper;
-  int64_t row;
+  float upper, middle;  // the most that its score can be, and the estimate
+  uint32_t row;
 };
 
 // What one query looks for in one thread's share of the chunks. Bounds here leave out what all rows
 // have in common (QueryCodes::constant).
 class Candidates {
  public:
-  Candidates(int64_t k, int64_t limit) : k_(static_cast<size_t>(k)), limit_(limit) {
+  Candidates(int64_t k, int64_t limit)
+      : k_(static_cast<size_t>(k)),
+        limit_(static_cast<size_t>(limit)),
+        raise_at_(std::min(limit_, 8 * k_ + 256)) {
     lowest_.reserve(k_);
   }
 
   // Rows whose upper bound is below cannot be among the best k.
-  float threshold() const { return lowest_.size() < k_ ? -kInfinity : lowest_.front(); }
+  float threshold() const {
+    return lowest_.size() < k_ ? floor_ : std::max(floor_, lowest_.front());
+  }
 
   // There were too many: the query must be scanned plainly.
   bool gave_up() const { return gave_up_; }
 
-  void Offer(int64_t row, float lower, float upper) {
-    if (upper < threshold()) return;
-    kept_.push_back({upper, row});
+  // Where bounds leave many rows, the best estimates are scored, since k scores are a higher
+  // threshold than k lower bounds. scores_of(candidates): at most their k-th best score.
+  template <typename ScoresOf>
+  void Offer(const Candidate& candidate, const ScoresOf& scores_of) {
+    if (candidate.upper < threshold()) return;
+    kept_.push_back(candidate);
+    const float lower = 2 * candidate.middle - candidate.upper;
     if (lowest_.size() < k_) {
       lowest_.push_back(lower);
       std::push_heap(lowest_.begin(), lowest_.end(), std::greater<>());
@@ -60,9 +71,18 @@ class Candidates {
       lowest_.back() = lower;
       std::push_heap(lowest_.begin(), lowest_.end(), std::greater<>());
     }
-    if (static_cast<int64_t>(kept_.size()) >= limit_) Thin();
+    if (kept_.size() < raise_at_) return;
+    Thin();
+    if (kept_.size() > raise_at_ / 2) {
+      Raise(scores_of);
+      Thin();
+    }
+    gave_up_ = kept_.size() > limit_ / 2;
+    raise_at_ = std::min(limit_, std::max(raise_at_, 2 * kept_.size()));
   }
 
+  float floor() const { return floor_; }
+  int64_t scored() const { return scored_; }  // rows, for the floor
   const std::vector<float>& lower_bounds() const { return lowest_; }
   const std::vector<Candidate>& kept() const { return kept_; }
 
@@ -70,13 +90,23 @@ class Candidates {
   void Thin() {
     const float least = threshold();
     std::erase_if(kept_, [&](const Candidate& candidate) { return candidate.upper < least; });
-    gave_up_ = static_cast<int64_t>(kept_.size()) > limit_ / 2;
   }
 
-  size_t k_;
-  int64_t limit_;
+  template <typename ScoresOf>
+  void Raise(const ScoresOf& scores_of) {
+    const size_t count = std::min(kept_.size(), k_ + k_ / 2);
+    const auto end = kept_.begin() + static_cast<int64_t>(count);
+    std::nth_element(kept_.begin(), end - 1, kept_.end(),
+                     [](const Candidate& a, const Candidate& b) { return a.middle > b.middle; });
+    floor_ = std::max(floor_, scores_of(std::span(kept_).first(count)));
+    scored_ += static_cast<int64_t>(count);
+  }
+
+  size_t k_, limit_, raise_at_;
   std::vector<float> lowest_;  // the k best lower bounds, the least on top
+  float floor_ = -kInfinity;   // k rows are known to score as much
   std::vector<Candidate> kept_;
+  int64_t scored_ = 0;
   bool gave_up_ = false;
 };
 
@@ -100,6 +130,7 @@ class Pass {
         similarity_(similarity),
         l2_(similarity == Similarity::kL2),
         find_hits_(BestFindHits(l2_)),
+        scorer_(similarity, rows, dimension),
         queries_(queries),
         rows_(rows),
         dimension_(dimension),
@@ -119,7 +150,7 @@ class Pass {
     found_.resize(static_cast<size_t>(threads));
     for (Share& share : found_) {
       for (int64_t q = 0; q < n; ++q) share.candidates.emplace_back(k, limit);
-      share.dots.resize(static_cast<size_t>(n * kCodeChunkRows));
+      share.dots.resize(static_cast<size_t>(std::min(n, kQueriesAtOnce) * kCodeChunkRows));
       share.hits = std::make_unique<CodeHits>();
     }
   }
@@ -130,52 +161,29 @@ class Pass {
     });
   }
 
-  // The best k of a query, and to how many rows scored from their vectors; false where those are so
-  // many that a plain scan is quicker.
-  bool Result(int64_t q, std::vector<Neighbor>& best, int64_t& scored_rows) const {
-    for (const Share& share : found_) {
-      if (share.candidates[static_cast<size_t>(q)].gave_up()) return false;
+  // The best k of every query, and of how many rows they are the best: kScanned instead where those
+  // are so many that a plain scan is quicker, which is left to the caller.
+  void Finish(std::span<std::vector<Neighbor>> best, std::span<int64_t> scored) const {
+    std::vector<AskedRows> asked;
+    asked.reserve(encoded_.size());
+    for (size_t q = 0; q < encoded_.size(); ++q) asked.emplace_back(k_);
+    ParallelLoop(static_cast<int64_t>(asked.size()), omp_get_max_threads(), [&](int64_t q, int) {
+      scored[static_cast<size_t>(q)] = ScoreBest(q, asked[static_cast<size_t>(q)]);
+    });
+    const auto has_rows = [](const AskedRows& one) { return !one.rows.empty(); };
+    if (std::any_of(asked.begin(), asked.end(), has_rows)) {
+      ScanShared(similarity_, rows_, dimension_, asked);
     }
-    std::vector<Candidate> candidates = Remaining(q);
-    const int64_t plain_from = encoded_.size() < kFewQueries ? kPlainFromAlone : kPlainFrom;
-    if (static_cast<int64_t>(candidates.size()) > std::max(4 * k_, codes_.rows() / plain_from)) {
-      return false;
+    for (size_t q = 0; q < asked.size(); ++q) {
+      if (scored[q] != kScanned) best[q] = asked[q].best.Sorted();
     }
-    const float* query = queries_.data() + q * dimension_;
-    const ScoreFunction score = BestScoreKernel().of(similarity_);
-    const double constant = encoded_[static_cast<size_t>(q)].constant;
-    BestK heap(k_);
-    // By falling upper bound, some at a time so that their vectors are on the way.
-    std::make_heap(candidates.begin(), candidates.end(), Lower);
-    for (auto end = candidates.end(); end != candidates.begin();) {
-      auto next = end;
-      for (int i = 0; i < kAhead && next != candidates.begin(); ++i) {
-        std::pop_heap(candidates.begin(), next, Lower);
-        FetchVector(rows_.data() + (--next)->row * dimension_, dimension_);
-      }
-      while (end != next) {
-        const Candidate& candidate = *--end;
-        // Upper bounds here hold their slack; the sum in double precision adds none.
-        if (candidate.upper + constant < heap.threshold()) {
-          next = end = candidates.begin();
-          break;
-        }
-        Neighbor scored{.row = candidate.row};
-        score(query, 1, rows_.data() + candidate.row * dimension_, 1, dimension_, &scored.score);
-        ++scored_rows;
-        heap.Offer(scored);
-      }
-    }
-    best = heap.kept();
-    std::sort(best.begin(), best.end(), Better);
-    return true;
   }
 
  private:
   // What one thread has found in its chunks.
   struct Share {
     std::vector<Candidates> candidates;  // one a query
-    std::vector<int32_t> dots;           // queries x chunk
+    std::vector<int32_t> dots;           // kQueriesAtOnce x chunk
     std::unique_ptr<CodeHits> hits;
   };
 
@@ -187,10 +195,19 @@ class Pass {
         !scope_.allowed->AnyIn(first, first + count)) {
       return;
     }
-    const int64_t blocks = (count + kCodeBlockRows - 1) / kCodeBlockRows;
     const auto n = static_cast<int64_t>(encoded_.size());
-    kernel_.dots(chunk.codes, blocks, codes_.groups(), query_codes_.data(), n, share.dots.data());
-    for (int64_t q = 0; q < n; ++q) {
+    for (int64_t q = 0; q < n; q += kQueriesAtOnce) {
+      ScanChunk(chunk, first, count, q, std::min(q + kQueriesAtOnce, n), share);
+    }
+  }
+
+  // Queries [begin, end); the chunk's `count` positions begin at `first`.
+  void ScanChunk(const CodeChunk& chunk, int64_t first, int64_t count, int64_t begin, int64_t end,
+                 Share& share) const {
+    const int64_t blocks = (count + kCodeBlockRows - 1) / kCodeBlockRows;
+    kernel_.dots(chunk.codes, blocks, codes_.groups(), query_codes_.data() + begin * codes_.head(),
+                 end - begin, share.dots.data());
+    for (int64_t q = begin; q < end; ++q) {
       Candidates& candidates = share.candidates[static_cast<size_t>(q)];
       if (candidates.gave_up()) continue;
       const QueryCodes& query = encoded_[static_cast<size_t>(q)];
@@ -198,17 +215,76 @@ class Pass {
           static_cast<float>(1.0001 * (RoundingSlack(l2_, query.norm, chunk.norm, dimension_) +
                                        static_cast<double>(query.code_error) * chunk.code_norm));
       CodeHits& hits = *share.hits;
-      find_hits_(chunk, query, share.dots.data() + q * blocks * kCodeBlockRows, 0, count,
+      find_hits_(chunk, query, share.dots.data() + (q - begin) * blocks * kCodeBlockRows, 0, count,
                  candidates.threshold() - slack, hits);
       const int64_t excluded = scope_.excluded(q);
       for (int64_t i = 0; i < hits.count; ++i) {
         const int32_t p = hits.positions[i];
         const int64_t row = codes_.row_at(first + p);
         if (row < 0 || row == excluded || !scope_.Allows(row)) continue;
-        const float upper = hits.upper[p] + slack;
-        candidates.Offer(row, 2 * hits.middle[p] - upper, upper);
+        candidates.Offer({.upper = hits.upper[p] + slack,
+                          .middle = hits.middle[p],
+                          .row = static_cast<uint32_t>(row)},
+                         [&](std::span<const Candidate> some) { return KthScore(q, some); });
       }
     }
+  }
+
+  // Scores the rows of a query by falling upper bound, of many queries only the first: the others
+  // that can still be among the best are asked for. How many rows that makes, or kScanned.
+  int64_t ScoreBest(int64_t q, AskedRows& asked) const {
+    int64_t scored = 0;
+    for (const Share& share : found_) {
+      const Candidates& candidates = share.candidates[static_cast<size_t>(q)];
+      if (candidates.gave_up()) return kScanned;
+      scored += candidates.scored();
+    }
+    std::vector<Candidate> candidates = Remaining(q);
+    const bool many = static_cast<int64_t>(encoded_.size()) >= kManyQueries;
+    if (static_cast<int64_t>(candidates.size()) >
+        std::max(4 * k_, codes_.rows() / (many ? kPlainFrom : kPlainFromAlone))) {
+      return kScanned;
+    }
+    asked.query = queries_.data() + q * dimension_;
+    BestK& best = asked.best;
+    const double constant = encoded_[static_cast<size_t>(q)].constant;
+    // Upper bounds here hold their slack; the sum in double precision adds none.
+    const auto can_enter = [&](const Candidate& candidate) {
+      return candidate.upper + constant >= best.threshold();
+    };
+    std::make_heap(candidates.begin(), candidates.end(), Lower);
+    auto end = candidates.end();
+    const int64_t most = many ? 2 * k_ : std::numeric_limits<int64_t>::max();
+    while (candidates.end() - end < most && end != candidates.begin() &&
+           can_enter(candidates.front())) {
+      const auto last = end;
+      for (int64_t i = 0; i < RowScorer::kAtOnce && end != candidates.begin(); ++i) {
+        std::pop_heap(candidates.begin(), end--, Lower);
+      }
+      ScoreInto(q, {end, last}, best);
+    }
+    scored += candidates.end() - end;
+    if (end == candidates.begin() || !can_enter(candidates.front())) return scored;
+    for (auto candidate = candidates.begin(); candidate != end; ++candidate) {
+      if (can_enter(*candidate)) asked.rows.push_back(candidate->row);
+    }
+    std::sort(asked.rows.begin(), asked.rows.end());
+    return scored + static_cast<int64_t>(asked.rows.size());
+  }
+
+  // At most the k-th best score of some rows, at least k, as bounds are compared.
+  float KthScore(int64_t q, std::span<const Candidate> some) const {
+    BestK best(k_);
+    ScoreInto(q, some, best);
+    const auto score =
+        static_cast<float>(best.threshold() - encoded_[static_cast<size_t>(q)].constant);
+    return std::nextafter(score, -kInfinity);
+  }
+
+  void ScoreInto(int64_t q, std::span<const Candidate> some, BestK& best) const {
+    const auto row_of = [&](int64_t i) { return int64_t{some[static_cast<size_t>(i)].row}; };
+    scorer_.Score(queries_.data() + q * dimension_, static_cast<int64_t>(some.size()), row_of,
+                  [&](int64_t i, float score) { best.Offer({.row = row_of(i), .score = score}); });
   }
 
   static bool Lower(const Candidate& a, const Candidate& b) {
@@ -223,10 +299,13 @@ class Pass {
       lower_bounds.insert(lower_bounds.end(), found.begin(), found.end());
     }
     float threshold = -kInfinity;
+    for (const Share& share : found_) {
+      threshold = std::max(threshold, share.candidates[static_cast<size_t>(q)].floor());
+    }
     if (static_cast<int64_t>(lower_bounds.size()) >= k_) {
       const auto kth = lower_bounds.begin() + (k_ - 1);
       std::nth_element(lower_bounds.begin(), kth, lower_bounds.end(), std::greater<>());
-      threshold = *kth;
+      threshold = std::max(threshold, *kth);
     }
     std::vector<Candidate> candidates;
     for (const Share& share : found_) {
@@ -242,6 +321,7 @@ class Pass {
   Similarity similarity_;
   bool l2_;
   FindHitsFunction find_hits_;
+  RowScorer scorer_;
   std::span<const float> queries_, rows_;
   int64_t dimension_, k_;
   SearchScope scope_;
@@ -315,10 +395,8 @@ std::vector<std::vector<Neighbor>> ScanByBounds(const RowCodes& codes, const Cod
         queries.subspan(static_cast<size_t>(begin) * width, static_cast<size_t>(count) * width),
         rows, dimension, kept, scope.Of(begin, count));
     pass.Scan();
-    ParallelLoop(count, omp_get_max_threads(), [&](int64_t q, int) {
-      const auto i = static_cast<size_t>(begin + q);
-      if (!pass.Result(q, results[i], scored[i])) scored[i] = kScanned;
-    });
+    pass.Finish(std::span(results).subspan(static_cast<size_t>(begin), static_cast<size_t>(count)),
+                std::span(scored).subspan(static_cast<size_t>(begin), static_cast<size_t>(count)));
   }
   ScanTheRest(similarity, queries, rows, dimension, k, scope, scored, results);
   if (rescored != nullptr) *rescored += std::accumulate(scored.begin(), scored.end(), int64_t{0});

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace fluke {
 namespace {
 
@@ -45,18 +49,44 @@ __attribute__((target("avx2,fma"))) void FindHitsAvx2(const CodeChunk& chunk,
 }
 
 template <bool kL2>
-__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,prefer-vector-width=512"))) void
-FindHitsAvx512(const CodeChunk& chunk, const QueryCodes& query, const int32_t* dots, int64_t first,
-               int64_t end, float threshold, CodeHits& hits) {
-  FindHits<kL2>(chunk, query, dots, first, end, threshold, hits);
+__attribute__((target("avx512f,avx512vl"))) void FindHitsAvx512(const CodeChunk& chunk,
+                                                                const QueryCodes& query,
+                                                                const int32_t* dots, int64_t first,
+                                                                int64_t end, float threshold,
+                                                                CodeHits& hits) {
+  static_assert(kCodeBlockRows == 16);
+  // The masked form of a conversion with a full mask: GCC 12 warns about the plain one (its bug
+  // 105593).
+  const __m512i shift = _mm512_set1_epi32(128 * query.code_sum);
+  const __m512 scale = _mm512_set1_ps(query.scale), least = _mm512_set1_ps(threshold);
+  const __m512 head = _mm512_set1_ps(query.head_norm), tail = _mm512_set1_ps(query.tail_norm);
+  const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  int64_t count = 0;
+  for (int64_t p = first; p < end; p += kCodeBlockRows) {
+    const __m512i dot = _mm512_sub_epi32(_mm512_loadu_si512(dots + (p - first)), shift);
+    __m512 middle = _mm512_mul_ps(_mm512_mul_ps(scale, _mm512_loadu_ps(chunk.scales + p)),
+                                  _mm512_maskz_cvtepi32_ps(0xffff, dot));
+    if (kL2) middle = _mm512_add_ps(middle, _mm512_loadu_ps(chunk.offsets + p));
+    __m512 upper = _mm512_fmadd_ps(head, _mm512_loadu_ps(chunk.code_errors + p), middle);
+    upper = _mm512_fmadd_ps(tail, _mm512_loadu_ps(chunk.tails + p), upper);
+    __mmask16 reach = _mm512_cmp_ps_mask(upper, least, _CMP_GE_OQ);
+    if (end - p < kCodeBlockRows) reach &= static_cast<__mmask16>((1u << (end - p)) - 1);
+    if (reach == 0) continue;
+    _mm512_store_ps(hits.middle + p, middle);
+    _mm512_store_ps(hits.upper + p, upper);
+    const __m512i positions = _mm512_add_epi32(lanes, _mm512_set1_epi32(static_cast<int>(p)));
+    // Whole lines: compressing straight to memory is slow on some machines.
+    _mm512_storeu_si512(hits.positions + count, _mm512_maskz_compress_epi32(reach, positions));
+    count += __builtin_popcount(reach);
+  }
+  hits.count = count;
 }
 #endif
 
 template <bool kL2>
 FindHitsFunction Best() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")) {
     return FindHitsAvx512<kL2>;
   }
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return FindHitsAvx2<kL2>;

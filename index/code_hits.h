@@ -10,9 +10,9 @@ namespace fluke {
 // Positions of a chunk whose upper bound reaches a threshold.
 struct CodeHits {
   int64_t count = 0;
-  int32_t positions[kCodeChunkRows];         // in the chunk; `count` of them
-  alignas(64) float middle[kCodeChunkRows];  // of every position looked at: the estimate
-  alignas(64) float upper[kCodeChunkRows];   // and the most it can be
+  int32_t positions[kCodeChunkRows + kCodeBlockRows];  // in the chunk; `count` of them
+  alignas(64) float middle[kCodeChunkRows];            // of these positions: the estimate
+  alignas(64) float upper[kCodeChunkRows];             // and the most it can be
 };
 
 // Positions [first, end) of a chunk, first at the beginning of a block; dots: their products

@@ -11,6 +11,7 @@
 #include "index/code_hits.h"
 #include "index/exact_scan.h"
 #include "index/parallel_loop.h"
+#include "index/row_scorer.h"
 #include "index/score_kernels.h"
 
 namespace fluke {
@@ -18,7 +19,6 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr int64_t kChunkBlocks = kCodeChunkRows / kCodeBlockRows;
-constexpr int64_t kAhead = 4;  // vectors fetched before they are scored
 
 struct Candidate {
   float estimate;
@@ -37,11 +37,9 @@ class Searcher {
            const RowSet* allowed)
       : codes_(codes),
         kernel_(kernel),
-        score_(BestScoreKernel().of(similarity)),
+        scorer_(similarity, rows, dimension),
         find_hits_(BestFindHits(similarity == Similarity::kL2)),
-        rows_(rows),
         scope_{.allowed = allowed},
-        dimension_(dimension),
         k_(static_cast<size_t>(options.k)),
         nprobe_(std::min(options.nprobe, codes.lists())),
         most_(static_cast<size_t>(std::max(options.refine * options.k, options.k + 16))),
@@ -162,23 +160,19 @@ class Searcher {
 
   void ScoreRange(std::span<const float> query, size_t begin, size_t end,
                   std::vector<Neighbor>& out) const {
-    for (size_t i = begin; i < end; ++i) {
-      if (i + kAhead < end) {
-        FetchVector(rows_.data() + candidates_[i + kAhead].row * dimension_, dimension_);
-      }
-      Neighbor scored{.row = candidates_[i].row};
-      score_(query.data(), 1, rows_.data() + scored.row * dimension_, 1, dimension_, &scored.score);
-      out.push_back(scored);
-    }
+    const auto row_of = [&](int64_t i) -> int64_t {
+      return candidates_[begin + static_cast<size_t>(i)].row;
+    };
+    scorer_.Score(
+        query.data(), static_cast<int64_t>(end - begin), row_of,
+        [&](int64_t i, float score) { out.push_back({.row = row_of(i), .score = score}); });
   }
 
   const RowCodes& codes_;
   const CodeKernel& kernel_;
-  ScoreFunction score_;
+  RowScorer scorer_;
   FindHitsFunction find_hits_;
-  std::span<const float> rows_;
   SearchScope scope_;
-  int64_t dimension_;
   size_t k_;
   int64_t nprobe_;
   size_t most_;  // candidates kept

@@ -12,20 +12,20 @@ namespace {
 constexpr int kLanes = 16;
 
 // An instruction set gives Tile<kL2, Q, R>: the scores of Q queries and R rows at once, held in
-// registers so that each loaded value is used several times. queries: Q x dimension; rows: R x
-// dimension; the score of query q and row r goes to out[q * stride + r]. The loops over q and r
+// registers so that each loaded value is used several times. queries: Q x dimension; rows: R of
+// `dimension`; the score of query q and row r goes to out[q * stride + r]. The loops over q and r
 // must be unrolled: otherwise GCC keeps the sums in memory.
 
 struct Portable {
-  static constexpr int kQueries = 1, kRows = 1;
+  static constexpr int kQueries = 1, kRows = 1, kRowsAlone = 1;
 
   template <bool kL2, int Q, int R>
-  static void Tile(const float* queries, const float* rows, int64_t dimension, float* out,
+  static void Tile(const float* queries, const float* const* rows, int64_t dimension, float* out,
                    int64_t stride) {
     for (int q = 0; q < Q; ++q) {
       for (int r = 0; r < R; ++r) {
         const float* query = queries + q * dimension;
-        const float* row = rows + r * dimension;
+        const float* row = rows[r];
         float lanes[kLanes] = {};
         for (int64_t i = 0; i < dimension; ++i) {
           const float a = kL2 ? query[i] - row[i] : query[i];
@@ -52,16 +52,16 @@ __attribute__((target("avx"), always_inline)) inline float AddLanes(__m256 lanes
 }
 
 struct Avx2 {
-  static constexpr int kQueries = 2, kRows = 2;
+  static constexpr int kQueries = 2, kRows = 2, kRowsAlone = 4;
   static bool Supported() {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   }
 
   // The masked loads of the last components give zeros, which leave a sum as it is.
   template <bool kL2, int Q, int R>
-  __attribute__((target("avx2,fma"))) static void Tile(const float* queries, const float* rows,
-                                                       int64_t dimension, float* out,
-                                                       int64_t stride) {
+  __attribute__((target("avx2,fma"))) static void Tile(const float* queries,
+                                                       const float* const* rows, int64_t dimension,
+                                                       float* out, int64_t stride) {
     __m256 low[Q][R], high[Q][R];
 #pragma GCC unroll 8
     for (int q = 0; q < Q; ++q) {
@@ -72,8 +72,8 @@ struct Avx2 {
     for (int64_t i = 0; i < whole; i += kLanes) {
 #pragma GCC unroll 8
       for (int r = 0; r < R; ++r) {
-        const __m256 row_low = _mm256_loadu_ps(rows + r * dimension + i);
-        const __m256 row_high = _mm256_loadu_ps(rows + r * dimension + i + 8);
+        const __m256 row_low = _mm256_loadu_ps(rows[r] + i);
+        const __m256 row_high = _mm256_loadu_ps(rows[r] + i + 8);
 #pragma GCC unroll 8
         for (int q = 0; q < Q; ++q) {
           __m256 a = _mm256_loadu_ps(queries + q * dimension + i);
@@ -95,7 +95,7 @@ struct Avx2 {
           _mm256_cmpgt_epi32(left, _mm256_add_epi32(lane, _mm256_set1_epi32(8)));
 #pragma GCC unroll 8
       for (int r = 0; r < R; ++r) {
-        const float* row = rows + r * dimension + whole;
+        const float* row = rows[r] + whole;
         const __m256 row_low = _mm256_maskload_ps(row, mask_low);
         const __m256 row_high = _mm256_maskload_ps(row + 8, mask_high);
 #pragma GCC unroll 8
@@ -124,13 +124,13 @@ struct Avx2 {
 };
 
 struct Avx512 {
-  static constexpr int kQueries = 6, kRows = 4;
+  static constexpr int kQueries = 6, kRows = 4, kRowsAlone = 8;
   static bool Supported() { return __builtin_cpu_supports("avx512f"); }
 
   template <bool kL2, int Q, int R>
-  __attribute__((target("avx512f"))) static void Tile(const float* queries, const float* rows,
-                                                      int64_t dimension, float* out,
-                                                      int64_t stride) {
+  __attribute__((target("avx512f"))) static void Tile(const float* queries,
+                                                      const float* const* rows, int64_t dimension,
+                                                      float* out, int64_t stride) {
     __m512 lanes[Q][R];
 #pragma GCC unroll 8
     for (int q = 0; q < Q; ++q) {
@@ -141,7 +141,7 @@ struct Avx512 {
     for (; i + kLanes <= dimension; i += kLanes) {
       __m512 row[R];
 #pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) row[r] = _mm512_loadu_ps(rows + r * dimension + i);
+      for (int r = 0; r < R; ++r) row[r] = _mm512_loadu_ps(rows[r] + i);
 #pragma GCC unroll 8
       for (int q = 0; q < Q; ++q) {
         const __m512 query = _mm512_loadu_ps(queries + q * dimension + i);
@@ -156,7 +156,7 @@ struct Avx512 {
       const __mmask16 mask = static_cast<__mmask16>((1u << (dimension - i)) - 1);
       __m512 row[R];
 #pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) row[r] = _mm512_maskz_loadu_ps(mask, rows + r * dimension + i);
+      for (int r = 0; r < R; ++r) row[r] = _mm512_maskz_loadu_ps(mask, rows[r] + i);
 #pragma GCC unroll 8
       for (int q = 0; q < Q; ++q) {
         const __m512 query = _mm512_maskz_loadu_ps(mask, queries + q * dimension + i);
@@ -184,43 +184,73 @@ struct Avx512 {
 
 #endif  // x86-64
 
+// R rows that follow each other.
+template <typename InstructionSet, bool kL2, int Q, int R>
+void TileInOrder(const float* queries, const float* rows, int64_t dimension, float* out,
+                 int64_t stride) {
+  const float* each[R];
+  for (int r = 0; r < R; ++r) each[r] = rows + r * dimension;
+  InstructionSet::template Tile<kL2, Q, R>(queries, each, dimension, out, stride);
+}
+
 template <typename InstructionSet, bool kL2>
 void Score(const float* queries, int64_t query_count, const float* rows, int64_t row_count,
            int64_t dimension, float* scores) {
   constexpr int kQ = InstructionSet::kQueries, kR = InstructionSet::kRows;
+  constexpr int kAlone = InstructionSet::kRowsAlone;
   int64_t q = 0;
   for (; q + kQ <= query_count; q += kQ) {
     const float* tile_queries = queries + q * dimension;
     float* out = scores + q * row_count;
     int64_t r = 0;
     for (; r + kR <= row_count; r += kR) {
-      InstructionSet::template Tile<kL2, kQ, kR>(tile_queries, rows + r * dimension, dimension,
-                                                 out + r, row_count);
+      TileInOrder<InstructionSet, kL2, kQ, kR>(tile_queries, rows + r * dimension, dimension,
+                                               out + r, row_count);
     }
     for (; r < row_count; ++r) {
-      InstructionSet::template Tile<kL2, kQ, 1>(tile_queries, rows + r * dimension, dimension,
-                                                out + r, row_count);
+      TileInOrder<InstructionSet, kL2, kQ, 1>(tile_queries, rows + r * dimension, dimension,
+                                              out + r, row_count);
     }
   }
   for (; q < query_count; ++q) {
     const float* query = queries + q * dimension;
     float* out = scores + q * row_count;
     int64_t r = 0;
-    for (; r + 4 <= row_count; r += 4) {
-      InstructionSet::template Tile<kL2, 1, 4>(query, rows + r * dimension, dimension, out + r,
-                                               row_count);
+    for (; r + kAlone <= row_count; r += kAlone) {
+      TileInOrder<InstructionSet, kL2, 1, kAlone>(query, rows + r * dimension, dimension, out + r,
+                                                  row_count);
     }
     for (; r < row_count; ++r) {
-      InstructionSet::template Tile<kL2, 1, 1>(query, rows + r * dimension, dimension, out + r,
-                                               row_count);
+      TileInOrder<InstructionSet, kL2, 1, 1>(query, rows + r * dimension, dimension, out + r,
+                                             row_count);
     }
+  }
+}
+
+template <typename InstructionSet, bool kL2>
+void ScoreEach(const float* query, const float* const* rows, int64_t row_count, int64_t dimension,
+               float* scores) {
+  constexpr int kAlone = InstructionSet::kRowsAlone, kHalf = (kAlone + 1) / 2;
+  int64_t r = 0;
+  for (; r + kAlone <= row_count; r += kAlone) {
+    InstructionSet::template Tile<kL2, 1, kAlone>(query, rows + r, dimension, scores + r, kAlone);
+  }
+  for (; r + kHalf <= row_count; r += kHalf) {
+    InstructionSet::template Tile<kL2, 1, kHalf>(query, rows + r, dimension, scores + r, kHalf);
+  }
+  for (; r < row_count; ++r) {
+    InstructionSet::template Tile<kL2, 1, 1>(query, rows + r, dimension, scores + r, 1);
   }
 }
 
 template <typename InstructionSet>
 constexpr ScoreKernel Row(std::string_view name) {
-  return {name, InstructionSet::Supported, Score<InstructionSet, false>,
-          Score<InstructionSet, true>};
+  return {name,
+          InstructionSet::Supported,
+          Score<InstructionSet, false>,
+          Score<InstructionSet, true>,
+          ScoreEach<InstructionSet, false>,
+          ScoreEach<InstructionSet, true>};
 }
 
 constexpr ScoreKernel kKernels[] = {

@@ -18,14 +18,23 @@ namespace fluke {
 using ScoreFunction = void (*)(const float* queries, int64_t query_count, const float* rows,
                                int64_t row_count, int64_t dimension, float* scores);
 
+// One query against rows from anywhere: rows: row_count pointers to `dimension` values.
+using ScoreEachFunction = void (*)(const float* query, const float* const* rows, int64_t row_count,
+                                   int64_t dimension, float* scores);
+
 struct ScoreKernel {
   std::string_view name;
   bool (*supported)();  // by this machine
   ScoreFunction inner_product;
   ScoreFunction negative_l2;
+  ScoreEachFunction each_inner_product;
+  ScoreEachFunction each_negative_l2;
 
   ScoreFunction of(Similarity similarity) const {
     return similarity == Similarity::kL2 ? negative_l2 : inner_product;
+  }
+  ScoreEachFunction each_of(Similarity similarity) const {
+    return similarity == Similarity::kL2 ? each_negative_l2 : each_inner_product;
   }
 };
 

@@ -10,7 +10,7 @@
 #include "index/list_scan.h"
 #include "index/parallel_loop.h"
 #include "index/recall_trial.h"
-#include "index/score_kernels.h"
+#include "index/row_scorer.h"
 
 namespace fluke {
 namespace {
@@ -102,19 +102,19 @@ class Search {
   }
 
   std::vector<Neighbor> BestOf(int64_t q, std::span<const int64_t> candidates) const {
-    const ScoreFunction score = BestScoreKernel().of(manifest_.similarity);
-    const float* query = queries_.data() + q * manifest_.dimension;
-    BestK best(k_);
+    std::vector<int64_t> found;
     for (const int64_t row : candidates) {
-      if (row < 0 || row == scope_.excluded(q) || !scope_.Allows(row)) continue;
-      Neighbor found{.row = row};
-      score(query, 1, rows().data() + row * manifest_.dimension, 1, manifest_.dimension,
-            &found.score);
-      best.Offer(found);
+      if (row >= 0 && row != scope_.excluded(q) && scope_.Allows(row)) found.push_back(row);
     }
-    std::vector<Neighbor> result = best.kept();
-    std::sort(result.begin(), result.end(), Better);
-    return result;
+    BestK best(k_);
+    RowScorer(manifest_.similarity, rows(), manifest_.dimension)
+        .Score(
+            queries_.data() + q * manifest_.dimension, static_cast<int64_t>(found.size()),
+            [&](int64_t i) { return found[static_cast<size_t>(i)]; },
+            [&](int64_t i, float score) {
+              best.Offer({.row = found[static_cast<size_t>(i)], .score = score});
+            });
+    return best.Sorted();
   }
 
   // An approximate index may find fewer than k (short lists): those queries are answered exactly.

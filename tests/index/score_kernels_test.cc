@@ -83,5 +83,28 @@ TEST(ScoreKernels, GiveAPairTheSameBitsWhateverElseIsInTheTile) {
   }
 }
 
+TEST(ScoreKernels, GiveRowsFromAnywhereTheSameBits) {
+  for (const int64_t d : kDimensions) {
+    const auto query = RandomVectors(1, d, 7), rows = RandomVectors(21, d, 8);
+    for (const ScoreKernel& kernel : ScoreKernels()) {
+      if (!kernel.supported()) continue;
+      const auto products = ScoresOf(kernel.inner_product, query, rows, d);
+      const auto distances = ScoresOf(kernel.negative_l2, query, rows, d);
+      std::vector<const float*> scattered;
+      for (int64_t i = 0; i < 21; ++i) scattered.push_back(rows.data() + i * 8 % 21 * d);
+      for (int64_t n = 0; n <= 21; ++n) {
+        std::vector<float> scores(21, -1), l2_scores(21, -1);
+        kernel.each_inner_product(query.data(), scattered.data(), n, d, scores.data());
+        kernel.each_negative_l2(query.data(), scattered.data(), n, d, l2_scores.data());
+        for (int64_t i = 0; i < 21; ++i) {
+          const auto at = static_cast<size_t>(i), row = static_cast<size_t>(i * 8 % 21);
+          EXPECT_EQ(scores[at], i < n ? products[row] : -1) << kernel.name << d;
+          EXPECT_EQ(l2_scores[at], i < n ? distances[row] : -1) << kernel.name << d;
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace fluke
