@@ -30,6 +30,7 @@ struct SearchArguments {
   SearchOptions options;
   std::string filter;
   int64_t snapshot = 0;
+  OpenOptions open;
   bool exclude_self = false;
 };
 
@@ -77,8 +78,9 @@ std::vector<int64_t> OwnRows(const VectorIndex& index, std::span<const Item> que
 }
 
 void Search(const SearchArguments& arguments) {
-  const auto index = arguments.snapshot > 0 ? OpenIndexAt(arguments.index, arguments.snapshot)
-                                            : OpenIndex(arguments.index);
+  const auto index = arguments.snapshot > 0
+                         ? OpenIndexAt(arguments.index, arguments.snapshot, arguments.open)
+                         : OpenIndex(arguments.index, arguments.open);
   SearchOptions options = arguments.options;
   Filter filter;
   if (!arguments.filter.empty()) {
@@ -134,6 +136,11 @@ void DeclareSearch(CLI::App& verb) {
   verb.add_option("--snapshot", arguments->snapshot,
                   "Search the index as it was at this snapshot, of those that are kept")
       ->check(positive);
+  verb.add_option("--device", arguments->open.device,
+                  "cpu, or gpu: from a copy of the index on a GPU, where there is one")
+      ->capture_default_str();
+  verb.add_flag("--float16", arguments->open.gpu_float16,
+                "Keep that copy's vectors in half the memory");
   verb.add_flag("--exclude-self", arguments->exclude_self,
                 "Leave out the item with the query's own id");
   verb.add_option("--nprobe", arguments->options.nprobe, "IVF lists visited")->check(positive);

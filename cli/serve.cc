@@ -32,6 +32,7 @@ struct ServeArguments {
   std::vector<std::string> models;
   std::string index;
   std::string listen;
+  std::string device;
   std::vector<std::string> overrides;
   std::string port_file;
   train::EmbedderOptions embedder;
@@ -87,6 +88,9 @@ v1::ServeConfig ReadConfig(const ServeArguments& arguments) {
   if (!arguments.listen.empty()) {
     overrides.push_back("listen=" + nlohmann::json(arguments.listen).dump());
   }
+  if (!arguments.device.empty()) {
+    overrides.push_back("device=" + nlohmann::json(arguments.device).dump());
+  }
   if (arguments.config.empty()) {
     if (arguments.index.empty()) InvalidArgument("serve: a CONFIG or --index is needed");
     ParseConfig("", "command line", overrides, &config);
@@ -99,11 +103,17 @@ v1::ServeConfig ReadConfig(const ServeArguments& arguments) {
 
 void RunServe(const ServeArguments& arguments) {
   const v1::ServeConfig config = ReadConfig(arguments);
-  const std::shared_ptr<const VectorIndex> index = OpenIndex(config.index());
+  const bool gpu = config.device() == "gpu";
+  if (!gpu && config.device() != "auto" && config.device() != "cpu" && config.device() != "cuda") {
+    InvalidArgument("unknown device '", config.device(), "'; known: auto, cpu, cuda, gpu");
+  }
+  const std::shared_ptr<const VectorIndex> index = OpenIndex(
+      config.index(), {.device = gpu ? "gpu" : "cpu", .gpu_float16 = config.index_float16()});
   std::shared_ptr<const Embedder> embedder;
   if (config.model_size() > 0) {
     train::EmbedderOptions options = arguments.embedder;
     options.threads = config.threads();
+    options.device = gpu ? "auto" : config.device();
     const std::vector<std::string> runs(config.model().begin(), config.model().end());
     embedder = train::OpenEmbedder(runs, options);
     CheckFingerprint(index->Describe(), embedder->fingerprint(), "the model " + StrJoin(runs, ","));
@@ -139,8 +149,8 @@ void DeclareServe(CLI::App& verb) {
                   "HOST:PORT, default 127.0.0.1:50051; port 0: any free one");
   verb.add_option("--set", arguments->overrides, "KEY=VALUE, overrides the config");
   verb.add_option("--port-file", arguments->port_file, "file to write the port to, once serving");
-  verb.add_option("--device", arguments->embedder.device, "auto, cpu or cuda")
-      ->capture_default_str();
+  verb.add_option("--device", arguments->device,
+                  "auto (default), cpu, cuda: of the model; gpu: of model and index");
   verb.add_option("--precision", arguments->embedder.precision, "fp32 (default) or bf16");
   verb.callback([arguments] { RunServe(*arguments); });
 }

@@ -51,6 +51,7 @@ class ApproximateIndex {
   void Write(const std::filesystem::path& path) const;
 
   int64_t size() const;
+  const faiss::Index& faiss() const { return *index_; }
   // What suits an index of this kind and size.
   SearchDefaults SuggestDefaults(bool refined) const;
 

@@ -27,7 +27,7 @@ constexpr double kParallelFrom = 4e6;  // code products below which threads cost
 // From this many queries on they share what they read; each scores only 2 k rows on its own.
 constexpr int64_t kManyQueries = 16;
 // A plain scan is quicker than scoring this part of the rows: of many queries, of few.
-constexpr int64_t kPlainFrom = 6, kPlainFromAlone = 6;
+constexpr int64_t kPlainFrom = 6, kPlainFromAlone = 3;
 // Fewer allowed rows than this part of all: their vectors are read sooner than everybody's codes.
 constexpr int64_t kFewAllowed = 64;
 constexpr int64_t kScanned = -1;  // instead of a number of rows: to be scanned plainly

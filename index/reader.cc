@@ -18,12 +18,19 @@ namespace fs = std::filesystem;
 
 constexpr int kAttempts = 3;  // at opening while compactions go on
 
+void CheckDevice(const std::string& device) {
+  if (device != "cpu" && device != "gpu") {
+    InvalidArgument("unknown device '", device, "' of an index; known: cpu, gpu");
+  }
+}
+
 }  // namespace
 
-std::unique_ptr<VectorIndex> OpenIndex(const fs::path& folder, uint64_t available_bytes) {
+std::unique_ptr<VectorIndex> OpenIndex(const fs::path& folder, const OpenOptions& options) {
+  CheckDevice(options.device);
   for (int attempt = 1;; ++attempt) {
     const std::optional<int64_t> live = layout::LiveNumber(folder);
-    const std::shared_ptr<const Snapshot> snapshot = OpenLiveSnapshot(folder, available_bytes);
+    const std::shared_ptr<const Snapshot> snapshot = OpenLiveSnapshot(folder, options);
     try {
       return std::make_unique<IndexVersion>(snapshot, ReplayLog(folder, snapshot).View());
     } catch (const Error&) {
@@ -33,13 +40,15 @@ std::unique_ptr<VectorIndex> OpenIndex(const fs::path& folder, uint64_t availabl
   }
 }
 
-std::unique_ptr<VectorIndex> OpenIndexAt(const fs::path& folder, int64_t snapshot) {
+std::unique_ptr<VectorIndex> OpenIndexAt(const fs::path& folder, int64_t snapshot,
+                                         const OpenOptions& options) {
+  CheckDevice(options.device);
   if (!layout::HoldsIndex(folder)) NotFound("no index in ", folder);
   if (!fs::exists(layout::SnapshotFolder(folder, snapshot))) {
     NotFound("no snapshot ", snapshot, " in ", folder,
              "; there are: ", StrJoin(layout::ListSnapshots(folder), ", "));
   }
-  std::shared_ptr<const Snapshot> opened = OpenSnapshot(folder, snapshot);
+  std::shared_ptr<const Snapshot> opened = OpenSnapshot(folder, snapshot, options);
   OverlayView nothing = Overlay(opened, opened->manifest.log_sequence).View();
   return std::make_unique<IndexVersion>(std::move(opened), std::move(nothing));
 }

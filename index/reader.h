@@ -7,8 +7,8 @@
 #include <memory>
 #include <string_view>
 
-#include "common/memory.h"
 #include "common/vector_index.h"
+#include "index/open_options.h"
 
 namespace fluke {
 
@@ -16,12 +16,13 @@ namespace fluke {
 // live snapshot is logged and the last good one opened, with all changes logged since that. Throws
 // NotFound when there is no index, DataLoss when no snapshot or the log is not good,
 // ResourceExhausted, before anything but a manifest is read, when the index would not fit into the
-// available memory (IndexInfo::memory_bytes).
+// available memory, InvalidArgument for an unknown device.
 std::unique_ptr<VectorIndex> OpenIndex(const std::filesystem::path& folder,
-                                       uint64_t available_bytes = AvailableMemory());
+                                       const OpenOptions& options = {});
 
 // As the index was when that snapshot was made. Throws NotFound when it is not kept any more.
-std::unique_ptr<VectorIndex> OpenIndexAt(const std::filesystem::path& folder, int64_t snapshot);
+std::unique_ptr<VectorIndex> OpenIndexAt(const std::filesystem::path& folder, int64_t snapshot,
+                                         const OpenOptions& options = {});
 
 // Throws FailedPrecondition, naming both, when `fingerprint` is that of another model than the
 // index's. An unknown ("") fingerprint on either side passes. `of`: whose it is, as it stands in

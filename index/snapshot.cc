@@ -10,6 +10,7 @@
 
 #include "common/error.h"
 #include "common/files.h"
+#include "index/gpu_index.h"
 #include "index/layout.h"
 #include "index/memory_need.h"
 
@@ -84,13 +85,26 @@ std::unique_ptr<const RowCodes> OpenCodes(const fs::path& folder,
                                     manifest.dimension, path.string());
 }
 
+std::unique_ptr<const Proposer> OpenOnGpu(const SnapshotManifest& manifest,
+                                          const MappedNpy& vectors,
+                                          const ApproximateIndex* candidates, const RowCodes* codes,
+                                          const OpenOptions& options) {
+  if (options.device != "gpu" || manifest.size == 0) return nullptr;
+  if (codes != nullptr && codes->lists() > 0) {
+    spdlog::warn("device gpu: {} is not a kind of index for a GPU: searching on the CPU",
+                 manifest.factory);
+    return nullptr;
+  }
+  return CopyToGpu(manifest.similarity, vectors.values(), manifest.dimension, candidates, options);
+}
+
 // The first of `numbers` that is good.
 std::unique_ptr<const Snapshot> OpenFirstGood(const fs::path& index,
                                               const std::vector<int64_t>& numbers,
-                                              uint64_t available_bytes, std::string problem) {
+                                              const OpenOptions& options, std::string problem) {
   for (const int64_t number : numbers) {
     try {
-      auto snapshot = OpenSnapshot(index, number, available_bytes);
+      auto snapshot = OpenSnapshot(index, number, options);
       if (!problem.empty()) {
         spdlog::warn("{}: opened the last good snapshot, {}", index.string(),
                      layout::SnapshotName(number));
@@ -128,25 +142,28 @@ SnapshotManifest ReadSnapshotManifest(const fs::path& index, int64_t number) {
 }
 
 std::unique_ptr<const Snapshot> OpenSnapshot(const fs::path& index, int64_t number,
-                                             uint64_t available_bytes) {
+                                             const OpenOptions& options) {
   const fs::path folder = layout::SnapshotFolder(index, number);
   const fs::path manifest_path = folder / layout::kManifestFile;
   SnapshotManifest manifest = ReadSnapshotManifest(index, number);
   CheckFileNames(manifest, manifest_path);
-  CheckMemory(PredictMemory(manifest), available_bytes, folder);
+  CheckMemory(PredictMemory(manifest), options.available_bytes, folder);
   auto vectors = OpenVectors(folder, manifest);
   auto items = OpenItems(folder, manifest);
   auto candidates = OpenCandidates(folder, manifest);
   auto codes = OpenCodes(folder, manifest);
+  auto gpu = OpenOnGpu(manifest, vectors, candidates.get(), codes.get(), options);
   return std::make_unique<const Snapshot>(Snapshot{.number = number,
                                                    .manifest = std::move(manifest),
                                                    .vectors = std::move(vectors),
                                                    .items = std::move(items),
                                                    .candidates = std::move(candidates),
-                                                   .codes = std::move(codes)});
+                                                   .codes = std::move(codes),
+                                                   .gpu = std::move(gpu)});
 }
 
-std::unique_ptr<const Snapshot> OpenLiveSnapshot(const fs::path& index, uint64_t available_bytes) {
+std::unique_ptr<const Snapshot> OpenLiveSnapshot(const fs::path& index,
+                                                 const OpenOptions& options) {
   if (!layout::HoldsIndex(index)) {
     NotFound("no index in ", index, ": expected a file CURRENT and a folder snapshots");
   }
@@ -162,7 +179,7 @@ std::unique_ptr<const Snapshot> OpenLiveSnapshot(const fs::path& index, uint64_t
     }
     std::reverse(numbers.begin(), numbers.end());
     try {
-      auto snapshot = OpenFirstGood(index, numbers, available_bytes, problem);
+      auto snapshot = OpenFirstGood(index, numbers, options, problem);
       std::string ignored;
       const bool overtaken = snapshot->number != live && CurrentOrNone(index, ignored) != live;
       if (!overtaken || attempt == kAttempts) return snapshot;

@@ -9,6 +9,7 @@
 #include "index/exact_scan.h"
 #include "index/list_scan.h"
 #include "index/parallel_loop.h"
+#include "index/proposed_scan.h"
 #include "index/recall_trial.h"
 #include "index/row_scorer.h"
 
@@ -35,7 +36,8 @@ class Search {
 
   std::vector<std::vector<Neighbor>> Run() const {
     if (snapshot_.searches_lists()) return InLists();
-    if (snapshot_.codes != nullptr) return ByBounds();
+    if (OnGpu()) return snapshot_.candidates != nullptr ? AmongCandidates() : AmongProposed();
+    if (snapshot_.codes != nullptr) return ByBounds(queries_, scope_);
     if (snapshot_.candidates != nullptr) return AmongCandidates();
     return Exactly(queries_, scope_);
   }
@@ -49,14 +51,27 @@ class Search {
   }
   std::span<const float> rows() const { return snapshot_.vectors.values(); }
 
+  // A GPU proposes out of all rows.
+  bool OnGpu() const { return snapshot_.gpu != nullptr && scope_.allowed == nullptr; }
+
   std::vector<std::vector<Neighbor>> Exactly(std::span<const float> queries,
                                              const SearchScope& scope) const {
     return ScanExactly(manifest_.similarity, queries, rows(), manifest_.dimension, k_, scope);
   }
 
-  std::vector<std::vector<Neighbor>> ByBounds() const {
-    return ScanByBounds(*snapshot_.codes, BestCodeKernel(), manifest_.similarity, queries_, rows(),
-                        manifest_.dimension, k_, scope_);
+  std::vector<std::vector<Neighbor>> ByBounds(std::span<const float> queries,
+                                              const SearchScope& scope) const {
+    return ScanByBounds(*snapshot_.codes, BestCodeKernel(), manifest_.similarity, queries, rows(),
+                        manifest_.dimension, k_, scope);
+  }
+
+  // One query, by the quickest exact search that there is.
+  std::vector<Neighbor> OneExactly(size_t q) const {
+    const auto width = static_cast<size_t>(manifest_.dimension);
+    const auto query = queries_.subspan(q * width, width);
+    const SearchScope scope = scope_.Of(static_cast<int64_t>(q), 1);
+    auto found = snapshot_.codes != nullptr ? ByBounds(query, scope) : Exactly(query, scope);
+    return std::move(found.front());
   }
 
   std::vector<std::vector<Neighbor>> InLists() const {
@@ -70,10 +85,21 @@ class Search {
     const bool filtered = scope_.allowed != nullptr && allowed_ < manifest_.size;
     if (k_ * Refine() >= allowed_ || allowed_ < manifest_.size / kFewAllowedOfLists ||
         (filtered && nprobe > snapshot_.codes->lists() / kMostListsVisited)) {
-      return ByBounds();
+      return ByBounds(queries_, scope_);
     }
     return ScanLists(*snapshot_.codes, BestCodeKernel(), manifest_.similarity, queries_, rows(),
                      manifest_.dimension, {.k = k_, .nprobe = nprobe, .refine = Refine()}, scope_);
+  }
+
+  // Exact all the same: what a GPU's scores cannot show is searched here.
+  std::vector<std::vector<Neighbor>> AmongProposed() const {
+    auto proposed = ScanProposed(*snapshot_.gpu, manifest_.similarity, queries_, rows(),
+                                 manifest_.dimension, k_, scope_);
+    std::vector<std::vector<Neighbor>> results;
+    for (size_t q = 0; q < proposed.size(); ++q) {
+      results.push_back(proposed[q] ? std::move(*proposed[q]) : OneExactly(q));
+    }
+    return results;
   }
 
   // The FAISS index proposes rows; the best k by their own vectors stay.
@@ -89,7 +115,12 @@ class Search {
     const int64_t n = static_cast<int64_t>(queries_.size()) / manifest_.dimension;
     const int nprobe = snapshot_.candidates->ScaledProbes(options_.nprobe, Thinness());
     std::vector<int64_t> found(static_cast<size_t>(n * count));
-    snapshot_.candidates->FindCandidates(queries_, count, nprobe, options_.ef_search, found);
+    if (OnGpu() && count <= snapshot_.gpu->most()) {
+      std::vector<float> scores(found.size());
+      snapshot_.gpu->Propose(queries_, count, nprobe, found, scores);
+    } else {
+      snapshot_.candidates->FindCandidates(queries_, count, nprobe, options_.ef_search, found);
+    }
     std::vector<std::vector<Neighbor>> results(static_cast<size_t>(n));
     ParallelLoop(
         n, static_cast<int>(std::min<int64_t>(n, omp_get_max_threads())), [&](int64_t q, int) {
@@ -119,14 +150,10 @@ class Search {
 
   // An approximate index may find fewer than k (short lists): those queries are answered exactly.
   void FillUp(std::vector<std::vector<Neighbor>>& results) const {
-    const auto width = static_cast<size_t>(manifest_.dimension);
     for (size_t q = 0; q < results.size(); ++q) {
-      const auto query = static_cast<int64_t>(q);
-      const int64_t excluded = scope_.excluded(query);
+      const int64_t excluded = scope_.excluded(static_cast<int64_t>(q));
       const int64_t there = allowed_ - (excluded >= 0 && scope_.Allows(excluded) ? 1 : 0);
-      if (static_cast<int64_t>(results[q].size()) >= std::min(k_, there)) continue;
-      results[q] =
-          std::move(Exactly(queries_.subspan(q * width, width), scope_.Of(query, 1)).front());
+      if (static_cast<int64_t>(results[q].size()) < std::min(k_, there)) results[q] = OneExactly(q);
     }
   }
 

@@ -1,7 +1,11 @@
 // Times an approximate search on vectors that a script made (approximate_search.py): recall@20 and
-// queries a second over nprobe. Prints one JSON line.
+// queries a second as tuned at the commit and, where a curve is asked for, over nprobe. Prints one
+// JSON line.
 //
-//   approximate_search_bench BASE.npy QUERIES.npy cosine|ip|l2 INDEX_FOLDER FACTORY THREADS...
+//   approximate_search_bench BASE.npy QUERIES.npy cosine|ip|l2 INDEX_FOLDER PRESET curve|tuned
+//                            THREADS...
+//
+// PRESET: of IndexPresets(), or a factory string.
 #include <omp.h>
 
 #include <algorithm>
@@ -11,6 +15,7 @@
 #include <vector>
 
 #include "common/npy.h"
+#include "index/factory.h"
 #include "index/reader.h"
 #include "tests/bench/search_bench.h"
 
@@ -32,8 +37,16 @@ double Recall(const std::vector<std::vector<Neighbor>>& found,
   return static_cast<double>(hits) / static_cast<double>(wanted);
 }
 
+std::string FactoryOf(const std::string& preset, const MappedNpy& base) {
+  for (const IndexPreset& known : IndexPresets()) {
+    if (known.name == preset) return known.factory(base.cols(), base.rows());
+  }
+  return preset;
+}
+
 void Run(const MappedNpy& base, const MappedNpy& queries, const std::string& metric,
-         const std::string& folder, const std::string& factory, const std::vector<int>& threads) {
+         const std::string& folder, const std::string& factory, bool curve,
+         const std::vector<int>& threads) {
   const double exact_s = BuildIndex(folder, {.metric = metric, .dimension = base.cols()}, base);
   const auto truth = OpenIndex(folder)->Search(queries.values(), {.k = kTop});
   const double build_s =
@@ -62,6 +75,7 @@ void Run(const MappedNpy& base, const MappedNpy& queries, const std::string& met
   point({.k = kTop});
   std::printf("}, \"curve\": [");
   for (const int nprobe : kProbes) {
+    if (!curve) break;
     std::printf("%s{\"nprobe\": %d, ", nprobe == 1 ? "" : ", ", nprobe);
     point({.k = kTop, .nprobe = nprobe});
     std::printf("}");
@@ -73,15 +87,17 @@ void Run(const MappedNpy& base, const MappedNpy& queries, const std::string& met
 }  // namespace fluke
 
 int main(int argc, char** argv) {
-  if (argc < 7) {
-    std::cerr << "usage: " << argv[0] << " BASE QUERIES METRIC INDEX FACTORY THREADS...\n";
+  if (argc < 8) {
+    std::cerr << "usage: " << argv[0]
+              << " BASE QUERIES METRIC INDEX PRESET curve|tuned THREADS...\n";
     return 2;
   }
   try {
     std::vector<int> threads;
-    for (int i = 6; i < argc; ++i) threads.push_back(std::stoi(argv[i]));
-    fluke::Run(fluke::MappedNpy(argv[1]), fluke::MappedNpy(argv[2]), argv[3], argv[4], argv[5],
-               threads);
+    for (int i = 7; i < argc; ++i) threads.push_back(std::stoi(argv[i]));
+    const fluke::MappedNpy base(argv[1]), queries(argv[2]);
+    fluke::Run(base, queries, argv[3], argv[4], fluke::FactoryOf(argv[5], base),
+               std::string(argv[6]) == "curve", threads);
   } catch (const std::exception& error) {
     std::cerr << error.what() << "\n";
     return 1;

@@ -50,6 +50,16 @@ class IndexVerbs(unittest.TestCase):
         self.assertNotEqual(refused.returncode, 0)
         self.assertIn("column", refused.stderr)
 
+    def test_where_there_is_no_gpu_the_processor_answers(self):
+        command = ["search", "--index", self.index, "--queries", self.query, "--device"]
+        on_gpu = fluke.run(*command, "gpu", "--float16")
+        self.assertEqual(on_gpu.stdout, fluke.run(*command, "cpu").stdout)
+        if not pathlib.Path("/dev/nvidia0").exists():
+            self.assertIn("searching on the CPU", on_gpu.stderr)
+        refused = fluke.run(*command, "tpu", check=False)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("unknown device 'tpu'", refused.stderr)
+
     def test_one_photograph_of_each_individual_and_a_least_score(self):
         self.assertEqual(self.search("--one-per-identity"), ["n10", "s15", "s25"])
         self.assertEqual(self.search("--min-score", math.cos(math.radians(17))), ["n10", "s15"])

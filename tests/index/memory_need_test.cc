@@ -56,8 +56,8 @@ TEST(OpenIndex, RefusesWhatDoesNotFitIntoMemoryNamingNeedAndRoom) {
   EXPECT_GT(need, 500u * 8 * 4);  // IVF,Flat holds the vectors
   ExpectError(absl::StatusCode::kResourceExhausted,
               {layout::SnapshotFolder(folder.path(), 1).string(), StrCat(need), StrCat(need - 1)},
-              [&] { OpenIndex(folder.path(), need - 1); });
-  EXPECT_EQ(OpenIndex(folder.path(), need)->Describe().size, 500);
+              [&] { OpenIndex(folder.path(), {.available_bytes = need - 1}); });
+  EXPECT_EQ(OpenIndex(folder.path(), {.available_bytes = need})->Describe().size, 500);
 }
 
 // An older snapshot that happens to fit is not what was asked for.
@@ -70,7 +70,7 @@ TEST(OpenIndex, DoesNotFallBackToASmallerSnapshotForWantOfMemory) {
   writer->Add(NumberedItems(500, 10), RandomVectors(500, 4, 2));
   writer->Commit();
   ExpectError(absl::StatusCode::kResourceExhausted, {"000002"},
-              [&] { OpenIndex(folder.path(), before); });
+              [&] { OpenIndex(folder.path(), {.available_bytes = before}); });
 }
 
 }  // namespace
