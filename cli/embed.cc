@@ -26,19 +26,6 @@ struct EmbedArguments {
   bool json = false;
 };
 
-Item ItemOf(const ManifestItem& photo) {
-  Item item{
-      .id = photo.path, .identity = photo.identity, .path = photo.path, .metadata = photo.metadata};
-  if (const auto id = item.metadata.find("id"); id != item.metadata.end()) {
-    item.id = id->second;
-    item.metadata.erase(id);
-  }
-  if (!photo.split.empty()) item.metadata["split"] = photo.split;
-  if (!photo.camera.empty()) item.metadata["camera"] = photo.camera;
-  if (!photo.timestamp.empty()) item.metadata["timestamp"] = photo.timestamp;
-  return item;
-}
-
 Manifest ReadPhotos(const EmbedArguments& arguments, std::vector<BadRow>* bad) {
   Manifest manifest = arguments.manifest.skip_bad ? ReadManifestSkippingBad(arguments.data, bad)
                                                   : ReadManifest(arguments.data);

@@ -34,6 +34,9 @@ struct QueryArguments {
   uint32_t k = 20;
   bool exclude_self = false;
   std::string exclude_id;
+  std::string filter;
+  std::optional<float> min_score;
+  bool one_per_identity = false;
   std::vector<float> crop;
   uint32_t nprobe = 0;
   uint32_t ef_search = 0;
@@ -140,6 +143,9 @@ std::vector<AskedQuery> QueriesOf(const QueryArguments& arguments, const KnownPh
   for (AskedQuery& query : queries) {
     query.request.set_k(arguments.k);
     query.request.set_exclude_id(arguments.exclude_id);
+    query.request.set_filter(arguments.filter);
+    if (arguments.min_score) query.request.set_min_score(*arguments.min_score);
+    query.request.set_one_per_identity(arguments.one_per_identity);
     if (arguments.nprobe > 0) query.request.mutable_knobs()->set_nprobe(arguments.nprobe);
     if (arguments.ef_search > 0) query.request.mutable_knobs()->set_ef_search(arguments.ef_search);
   }
@@ -254,6 +260,11 @@ void DeclareQuery(CLI::App& verb) {
   verb.add_option("-k", arguments->k, "neighbours wanted")->capture_default_str();
   verb.add_flag("--exclude-self", arguments->exclude_self, "with --id: leave out that item itself");
   verb.add_option("--exclude-id", arguments->exclude_id, "leave out this item");
+  verb.add_option("--filter", arguments->filter,
+                  "only items that match, e.g. 'camera = \"north\" and year >= 2019'");
+  verb.add_option("--min-score", arguments->min_score, "leave out neighbours that score below");
+  verb.add_flag("--one-per-identity", arguments->one_per_identity,
+                "the best photograph of each of k individuals");
   verb.add_option("--crop", arguments->crop,
                   "X,Y,W,H in pixels of the upright photograph; default its manifest's box, or all "
                   "of it")

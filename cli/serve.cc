@@ -18,6 +18,7 @@
 #include "common/config.h"
 #include "common/error.h"
 #include "common/files.h"
+#include "index/live_index.h"
 #include "index/reader.h"
 #include "serve/server.h"
 #include "train/embedder.h"
@@ -33,6 +34,7 @@ struct ServeArguments {
   std::string index;
   std::string listen;
   std::string device;
+  bool read_only = false;
   std::vector<std::string> overrides;
   std::string port_file;
   train::EmbedderOptions embedder;
@@ -88,6 +90,7 @@ v1::ServeConfig ReadConfig(const ServeArguments& arguments) {
   if (!arguments.listen.empty()) {
     overrides.push_back("listen=" + nlohmann::json(arguments.listen).dump());
   }
+  if (arguments.read_only) overrides.push_back("read_only=true");
   if (!arguments.device.empty()) {
     overrides.push_back("device=" + nlohmann::json(arguments.device).dump());
   }
@@ -101,14 +104,31 @@ v1::ServeConfig ReadConfig(const ServeArguments& arguments) {
   return config;
 }
 
+// The index to change; null, with a warning, where the folder cannot be written.
+std::shared_ptr<LiveIndex> OpenToChange(const std::string& folder, const OpenOptions& open) {
+  try {
+    return OpenLiveIndex(folder, {.compact_after_rows = 0, .open = open});
+  } catch (const Error& error) {
+    if (error.code() == absl::StatusCode::kPermissionDenied) {
+      spdlog::warn("{}: serving read-only", error.what());
+      return nullptr;
+    }
+    if (error.code() != absl::StatusCode::kFailedPrecondition) throw;
+    Throw(error.code(), error.what(), "; with read_only (--read-only) it can be served meanwhile");
+  }
+}
+
 void RunServe(const ServeArguments& arguments) {
   const v1::ServeConfig config = ReadConfig(arguments);
   const bool gpu = config.device() == "gpu";
   if (!gpu && config.device() != "auto" && config.device() != "cpu" && config.device() != "cuda") {
     InvalidArgument("unknown device '", config.device(), "'; known: auto, cpu, cuda, gpu");
   }
-  const std::shared_ptr<const VectorIndex> index = OpenIndex(
-      config.index(), {.device = gpu ? "gpu" : "cpu", .gpu_float16 = config.index_float16()});
+  const OpenOptions open{.device = gpu ? "gpu" : "cpu", .gpu_float16 = config.index_float16()};
+  std::shared_ptr<LiveIndex> live;
+  std::shared_ptr<const VectorIndex> index;
+  if (!config.read_only()) live = OpenToChange(config.index(), open);
+  index = live != nullptr ? live->Current() : OpenIndex(config.index(), open);
   std::shared_ptr<const Embedder> embedder;
   if (config.model_size() > 0) {
     train::EmbedderOptions options = arguments.embedder;
@@ -121,17 +141,20 @@ void RunServe(const ServeArguments& arguments) {
   // From here on a signal stops gracefully; while opening it ends the process, which has nothing to
   // lose then.
   CatchStopSignals();
-  serve::RetrievalServer server(index, embedder, config);
+  const auto server = live != nullptr
+                          ? std::make_unique<serve::RetrievalServer>(live, embedder, config)
+                          : std::make_unique<serve::RetrievalServer>(index, embedder, config);
   const IndexInfo info = index->Describe();
-  spdlog::info("serving {} items, {} dimensions, {} {}, snapshot {}{}", info.size, info.dimension,
-               info.factory, info.metric, info.snapshot, embedder ? "" : ", no model");
+  spdlog::info("serving {} items, {} dimensions, {} {}, snapshot {}{}{}", info.size, info.dimension,
+               info.factory, info.metric, info.snapshot, embedder ? "" : ", no model",
+               live != nullptr ? "" : ", read-only");
   if (!arguments.port_file.empty()) {
-    WriteFileAtomically(arguments.port_file, std::to_string(server.port()) + "\n");
+    WriteFileAtomically(arguments.port_file, std::to_string(server->port()) + "\n");
   }
-  std::cout << "listening on " << server.address() << std::endl;
+  std::cout << "listening on " << server->address() << std::endl;
   WaitForStopSignal();
   spdlog::info("stopping: calls under way may finish within {} ms", config.drain_timeout_ms());
-  server.Stop(std::chrono::milliseconds(config.drain_timeout_ms()));
+  server->Stop(std::chrono::milliseconds(config.drain_timeout_ms()));
   spdlog::info("stopped");
 }
 
@@ -147,6 +170,7 @@ void DeclareServe(CLI::App& verb) {
   verb.add_option("--index", arguments->index, "index folder");
   verb.add_option("--listen", arguments->listen,
                   "HOST:PORT, default 127.0.0.1:50051; port 0: any free one");
+  verb.add_flag("--read-only", arguments->read_only, "take no changes, and no lock of the index");
   verb.add_option("--set", arguments->overrides, "KEY=VALUE, overrides the config");
   verb.add_option("--port-file", arguments->port_file, "file to write the port to, once serving");
   verb.add_option("--device", arguments->device,

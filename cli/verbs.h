@@ -24,6 +24,13 @@ void DeclareSearch(CLI::App& verb);
 void DeclareEvaluate(CLI::App& verb);
 void DeclareServe(CLI::App& verb);
 void DeclareQuery(CLI::App& verb);
+void DeclareUpsert(CLI::App& verb);
+void DeclareUpdate(CLI::App& verb);
+void DeclareDelete(CLI::App& verb);
+void DeclareGet(CLI::App& verb);
+void DeclareScroll(CLI::App& verb);
+void DeclareCount(CLI::App& verb);
+void DeclareFacet(CLI::App& verb);
 void DeclareList(CLI::App& verb);
 
 }  // namespace fluke::cli

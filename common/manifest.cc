@@ -165,4 +165,17 @@ cv::Mat LoadCropped(const Manifest& manifest, const ManifestItem& item,
   return image.pixels(cv::Rect(left, top, right - left, bottom - top)).clone();
 }
 
+Item ItemOf(const ManifestItem& photo) {
+  Item item{
+      .id = photo.path, .identity = photo.identity, .path = photo.path, .metadata = photo.metadata};
+  if (const auto id = item.metadata.find("id"); id != item.metadata.end()) {
+    item.id = id->second;
+    item.metadata.erase(id);
+  }
+  if (!photo.split.empty()) item.metadata["split"] = photo.split;
+  if (!photo.camera.empty()) item.metadata["camera"] = photo.camera;
+  if (!photo.timestamp.empty()) item.metadata["timestamp"] = photo.timestamp;
+  return item;
+}
+
 }  // namespace fluke

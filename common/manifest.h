@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "common/image.h"
+#include "common/item.h"
 
 namespace fluke {
 
@@ -90,5 +91,9 @@ cv::Mat LoadCropped(const Manifest& manifest, const ManifestItem& item,
 
 // Writes a manifest CSV with the known columns that are in use, then metadata columns.
 void WriteManifestCsv(const std::filesystem::path& path, const std::vector<ManifestItem>& items);
+
+// What embeddings and indexes know of a photograph: its id is its path unless the manifest has an
+// `id` column; split, camera and timestamp are metadata.
+Item ItemOf(const ManifestItem& photo);
 
 }  // namespace fluke

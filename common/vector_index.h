@@ -54,6 +54,13 @@ struct IndexInfo {
   double target_recall = 0;   // that searches are tuned for; 0 = the engine's own parameters
 };
 
+struct FacetValue {
+  std::string value;
+  int64_t count = 0;  // of items
+
+  bool operator==(const FacetValue&) const = default;
+};
+
 // One immutable version of an index. All methods are const and thread-safe.
 class VectorIndex {
  public:
@@ -73,6 +80,15 @@ class VectorIndex {
   virtual std::optional<int64_t> FindItem(std::string_view id) const = 0;
   // The vector of a row as it was added, of unit length in a cosine index.
   virtual std::vector<float> vector(int64_t row) const = 0;
+
+  // Of the items that match; null = of all.
+  virtual int64_t Count(const Filter* filter) const = 0;
+  // Rows of those with the `count` smallest ids after `after_id`, byte by byte, in that order.
+  virtual std::vector<int64_t> NextById(const Filter* filter, std::string_view after_id,
+                                        int64_t count) const = 0;
+  // The values of identity, path or a field of metadata, most frequent first, equally frequent ones
+  // in the order of their bytes. Items without a value are not counted.
+  virtual std::vector<FacetValue> Facet(std::string_view field, const Filter* filter) const = 0;
 };
 
 // Changes an index folder. One writer at a time (the folder is locked); readers keep the version

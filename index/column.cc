@@ -216,4 +216,19 @@ RowSet Column::RowsOf(const RowSet& values) const {
   return std::visit([&](const auto& codes) { return RowsWithCodes(codes, values); }, *codes_);
 }
 
+void Column::CountValues(const RowSet& rows, ValueCounts& counts) const {
+  if (!codes_) {
+    rows.ForEach([&](int64_t row) {
+      const std::string_view text = value(row);
+      if (!text.empty()) ++counts[std::string(text)];
+    });
+    return;
+  }
+  std::vector<int64_t> by_code(values_.size() + 1);
+  rows.ForEach([&](int64_t row) { ++by_code[code(row)]; });
+  for (size_t c = 1; c < by_code.size(); ++c) {
+    if (by_code[c] > 0) counts[std::string(values_[c - 1])] += by_code[c];
+  }
+}
+
 }  // namespace fluke

@@ -3,15 +3,20 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "common/filter.h"
 #include "index/row_set.h"
 #include "index/string_arena.h"
 
 namespace fluke {
+
+// How many rows have a value.
+using ValueCounts = absl::flat_hash_map<std::string, int64_t>;
 
 // Either a dictionary of the distinct values and a code a row (code 0: the row has none; code c:
 // value c - 1), or, where most rows differ, the rows' values themselves. Immutable; thread-safe.
@@ -33,6 +38,9 @@ class Column {
 
   // The dictionary, or a value a row.
   const StringArena& values() const { return values_; }
+
+  // Adds those rows' values to the counts; "" is none.
+  void CountValues(const RowSet& rows, ValueCounts& counts) const;
 
   // Rows that satisfy a comparison, `in` or `exists`, whatever its field is called.
   RowSet Matching(const Filter& condition) const;

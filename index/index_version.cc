@@ -23,6 +23,25 @@ struct Allowed {
   RowSet tail;
 };
 
+// Those that match; null = all.
+Allowed MatchingRows(const Snapshot& snapshot, const OverlayView& changes, const Filter* filter) {
+  Allowed matching{.base = changes.base_rows, .tail = changes.tail_rows};
+  if (filter == nullptr) return matching;
+  matching.base.IntersectWith(snapshot.items.Matching(*filter));
+  changes.tail_rows.ForEach([&](int64_t row) {
+    if (!Matches(*filter, changes.tail_item(row))) matching.tail.Erase(row);
+  });
+  return matching;
+}
+
+// "" where the item has none.
+std::string_view FieldOf(const Item& item, std::string_view field) {
+  if (field == "identity") return item.identity;
+  if (field == "path") return item.path;
+  const auto found = item.metadata.find(std::string(field));
+  return found == item.metadata.end() ? std::string_view() : std::string_view(found->second);
+}
+
 // The searches of one call; refers to all that it is given.
 class VersionSearch {
  public:
@@ -53,16 +72,8 @@ class VersionSearch {
 
   // None where all of them may.
   std::optional<Allowed> AllowedRows() const {
-    if (options_.filter == nullptr) {
-      if (changes_.changes_nothing()) return {};
-      return Allowed{.base = changes_.base_rows, .tail = changes_.tail_rows};
-    }
-    Allowed allowed{.base = snapshot_.items.Matching(*options_.filter), .tail = changes_.tail_rows};
-    allowed.base.IntersectWith(changes_.base_rows);
-    changes_.tail_rows.ForEach([&](int64_t row) {
-      if (!Matches(*options_.filter, changes_.tail_item(row))) allowed.tail.Erase(row);
-    });
-    return allowed;
+    if (options_.filter == nullptr && changes_.changes_nothing()) return {};
+    return MatchingRows(snapshot_, changes_, options_.filter);
   }
 
   // Whatever their identities.
@@ -270,6 +281,54 @@ std::vector<float> IndexVersion::vector(int64_t row) const {
           ? snapshot_->vectors.values().subspan(static_cast<size_t>(row) * width, width)
           : changes_.tail_vector(row - BaseRows(), snapshot_->manifest.dimension);
   return {values.begin(), values.end()};
+}
+
+int64_t IndexVersion::Count(const Filter* filter) const {
+  if (filter == nullptr) return changes_.size;
+  const Allowed matching = MatchingRows(*snapshot_, changes_, filter);
+  return matching.base.Count() + matching.tail.Count();
+}
+
+std::vector<int64_t> IndexVersion::NextById(const Filter* filter, std::string_view after_id,
+                                            int64_t count) const {
+  using IdAndRow = std::pair<std::string_view, int64_t>;
+  std::vector<IdAndRow> next;  // a heap, the greatest on top
+  const auto offer = [&](std::string_view id, int64_t row) {
+    if (id <= after_id) return;
+    if (static_cast<int64_t>(next.size()) == count) {
+      if (count == 0 || id >= next.front().first) return;
+      std::pop_heap(next.begin(), next.end());
+      next.pop_back();
+    }
+    next.emplace_back(id, row);
+    std::push_heap(next.begin(), next.end());
+  };
+  const Allowed matching = MatchingRows(*snapshot_, changes_, filter);
+  matching.base.ForEach([&](int64_t row) { offer(snapshot_->items.id(row), row); });
+  matching.tail.ForEach([&](int64_t row) { offer(changes_.tail_item(row).id, BaseRows() + row); });
+  std::sort_heap(next.begin(), next.end());
+  std::vector<int64_t> rows;
+  for (const auto& [id, row] : next) rows.push_back(row);
+  return rows;
+}
+
+std::vector<FacetValue> IndexVersion::Facet(std::string_view field, const Filter* filter) const {
+  if (field.empty() || field == "id") {
+    InvalidArgument("facet of '", field, "': expected identity, path or a field of metadata");
+  }
+  const Allowed matching = MatchingRows(*snapshot_, changes_, filter);
+  ValueCounts counts;
+  snapshot_->items.CountValues(field, matching.base, counts);
+  matching.tail.ForEach([&](int64_t row) {
+    const std::string_view value = FieldOf(changes_.tail_item(row), field);
+    if (!value.empty()) ++counts[std::string(value)];
+  });
+  std::vector<FacetValue> facet;
+  for (const auto& [value, count] : counts) facet.push_back({.value = value, .count = count});
+  std::sort(facet.begin(), facet.end(), [](const FacetValue& a, const FacetValue& b) {
+    return a.count != b.count ? a.count > b.count : a.value < b.value;
+  });
+  return facet;
 }
 
 }  // namespace fluke

@@ -28,6 +28,10 @@ class IndexVersion : public VectorIndex {
   void ForEachRow(const std::function<void(int64_t row)>& visit) const override;
   std::optional<int64_t> FindItem(std::string_view id) const override;
   std::vector<float> vector(int64_t row) const override;
+  int64_t Count(const Filter* filter) const override;
+  std::vector<int64_t> NextById(const Filter* filter, std::string_view after_id,
+                                int64_t count) const override;
+  std::vector<FacetValue> Facet(std::string_view field, const Filter* filter) const override;
 
   const Snapshot& snapshot() const { return *snapshot_; }
   const OverlayView& changes() const { return changes_; }

@@ -102,6 +102,11 @@ uint64_t ItemTable::memory_bytes() const {
   return sum;
 }
 
+void ItemTable::CountValues(std::string_view field, const RowSet& rows, ValueCounts& counts) const {
+  const Column* column = Find(std::string(field));
+  if (column != nullptr) column->CountValues(rows, counts);
+}
+
 const Column* ItemTable::Find(const std::string& field) const {
   if (field == "id") return &ids_;
   if (field == "identity") return &identities_;

@@ -37,6 +37,8 @@ class ItemTable {
 
   // Rows whose items match, as Matches (common/filter.h) says.
   RowSet Matching(const Filter& filter) const;
+  // Adds what those rows have as `field` (not id).
+  void CountValues(std::string_view field, const RowSet& rows, ValueCounts& counts) const;
 
   uint64_t memory_bytes() const;
 

@@ -40,7 +40,7 @@ class FolderLiveIndex : public LiveIndex {
   FolderLiveIndex(fs::path folder, FolderLock lock, const LiveIndexOptions& options)
       : folder_(std::move(folder)), lock_(std::move(lock)), options_(options) {
     const std::lock_guard writing(write_mutex_);
-    std::shared_ptr<const Snapshot> snapshot = OpenLiveSnapshot(folder_);
+    std::shared_ptr<const Snapshot> snapshot = OpenLiveSnapshot(folder_, options_.open);
     StartFrom(snapshot);
     const SnapshotManifest& manifest = snapshot->manifest;
     log_.emplace(folder_,
@@ -157,7 +157,7 @@ class FolderLiveIndex : public LiveIndex {
     manifest.log_sequence = version.changes().sequence;
     Changes changes(&base, manifest.dimension, {kPendingBytes, layout::SpillFile(folder_)});
     changes.Take(version.changes());
-    return CommitSnapshot(folder_, manifest, &base, changes);
+    return CommitSnapshot(folder_, manifest, &base, changes, options_.open);
   }
 
   // Rows that came or went, against how many start a compaction.

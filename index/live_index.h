@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "common/vector_index.h"
+#include "index/open_options.h"
 
 namespace fluke {
 
@@ -13,6 +14,7 @@ struct LiveIndexOptions {
   // So many rows that came or went since the last snapshot start a compaction in the background: 0
   // = 4096, or a 32nd of the snapshot's rows where that is more; -1 = never.
   int64_t compact_after_rows = 0;
+  OpenOptions open = {};
 };
 
 // Holds the folder's lock until it is destroyed, which waits for a compaction under way. Opens as

@@ -171,8 +171,8 @@ class SnapshotBuilder {
  public:
   // `base`: null for an empty index. manifest: of the base, or what a new index shall be.
   SnapshotBuilder(const fs::path& folder, const SnapshotManifest& manifest, const Snapshot* base,
-                  const Changes& changes)
-      : folder_(folder), manifest_(manifest), base_(base), changes_(changes) {}
+                  const Changes& changes, const OpenOptions& open)
+      : folder_(folder), manifest_(manifest), base_(base), changes_(changes), open_(open) {}
 
   // The new live snapshot. Nothing has changed where it throws.
   std::unique_ptr<const Snapshot> Commit() const {
@@ -197,7 +197,8 @@ class SnapshotBuilder {
       WriteSnapshot(building.path());
       building.RenameTo(layout::SnapshotFolder(folder_, number));
     }
-    auto snapshot = OpenSnapshot(folder_, number);  // what the disk says is what becomes live
+    auto snapshot =
+        OpenSnapshot(folder_, number, open_);  // what the disk says is what becomes live
     layout::WriteCurrent(folder_, number);
     return snapshot;
   }
@@ -307,14 +308,16 @@ class SnapshotBuilder {
   const SnapshotManifest& manifest_;
   const Snapshot* base_;
   const Changes& changes_;
+  const OpenOptions& open_;
 };
 
 }  // namespace
 
 std::unique_ptr<const Snapshot> CommitSnapshot(const fs::path& folder,
                                                const SnapshotManifest& manifest,
-                                               const Snapshot* base, const Changes& changes) {
-  return SnapshotBuilder(folder, manifest, base, changes).Commit();
+                                               const Snapshot* base, const Changes& changes,
+                                               const OpenOptions& open) {
+  return SnapshotBuilder(folder, manifest, base, changes, open).Commit();
 }
 
 }  // namespace fluke

@@ -46,6 +46,60 @@ v1::SearchResponse RetrievalClient::Search(const v1::SearchRequest& request) con
   return response;
 }
 
+v1::SearchBatchResponse RetrievalClient::SearchBatch(const v1::SearchBatchRequest& request) const {
+  v1::SearchBatchResponse response;
+  parts_->Call(&v1::Retrieval::Stub::SearchBatch, request, &response);
+  return response;
+}
+
+v1::EmbedResponse RetrievalClient::Embed(const v1::EmbedRequest& request) const {
+  v1::EmbedResponse response;
+  parts_->Call(&v1::Retrieval::Stub::Embed, request, &response);
+  return response;
+}
+
+v1::UpsertResponse RetrievalClient::Upsert(const v1::UpsertRequest& request) const {
+  v1::UpsertResponse response;
+  parts_->Call(&v1::Retrieval::Stub::Upsert, request, &response);
+  return response;
+}
+
+v1::UpdateResponse RetrievalClient::Update(const v1::UpdateRequest& request) const {
+  v1::UpdateResponse response;
+  parts_->Call(&v1::Retrieval::Stub::Update, request, &response);
+  return response;
+}
+
+v1::DeleteResponse RetrievalClient::Delete(const v1::DeleteRequest& request) const {
+  v1::DeleteResponse response;
+  parts_->Call(&v1::Retrieval::Stub::Delete, request, &response);
+  return response;
+}
+
+v1::GetResponse RetrievalClient::Get(const v1::GetRequest& request) const {
+  v1::GetResponse response;
+  parts_->Call(&v1::Retrieval::Stub::Get, request, &response);
+  return response;
+}
+
+v1::ScrollResponse RetrievalClient::Scroll(const v1::ScrollRequest& request) const {
+  v1::ScrollResponse response;
+  parts_->Call(&v1::Retrieval::Stub::Scroll, request, &response);
+  return response;
+}
+
+v1::CountResponse RetrievalClient::Count(const v1::CountRequest& request) const {
+  v1::CountResponse response;
+  parts_->Call(&v1::Retrieval::Stub::Count, request, &response);
+  return response;
+}
+
+v1::FacetResponse RetrievalClient::Facet(const v1::FacetRequest& request) const {
+  v1::FacetResponse response;
+  parts_->Call(&v1::Retrieval::Stub::Facet, request, &response);
+  return response;
+}
+
 v1::DescribeResponse RetrievalClient::Describe() const {
   v1::DescribeResponse response;
   parts_->Call(&v1::Retrieval::Stub::Describe, v1::DescribeRequest(), &response);

@@ -20,6 +20,15 @@ class RetrievalClient {
   RetrievalClient& operator=(const RetrievalClient&) = delete;
 
   v1::SearchResponse Search(const v1::SearchRequest& request) const;
+  v1::SearchBatchResponse SearchBatch(const v1::SearchBatchRequest& request) const;
+  v1::EmbedResponse Embed(const v1::EmbedRequest& request) const;
+  v1::UpsertResponse Upsert(const v1::UpsertRequest& request) const;
+  v1::UpdateResponse Update(const v1::UpdateRequest& request) const;
+  v1::DeleteResponse Delete(const v1::DeleteRequest& request) const;
+  v1::GetResponse Get(const v1::GetRequest& request) const;
+  v1::ScrollResponse Scroll(const v1::ScrollRequest& request) const;
+  v1::CountResponse Count(const v1::CountRequest& request) const;
+  v1::FacetResponse Facet(const v1::FacetRequest& request) const;
   v1::DescribeResponse Describe() const;
 
  private:

@@ -17,15 +17,22 @@ void Finish(std::unique_ptr<Query> query, absl::StatusOr<Neighbors> result) {
   query->done(std::move(result));
 }
 
+void Fail(std::unique_ptr<Query> query, const absl::Status& status) {
+  if (query->embedded) {
+    query->embedded(status);
+  } else {
+    query->done(status);
+  }
+}
+
 // True when the query still wants an answer; otherwise it has been finished.
 bool IsWanted(std::unique_ptr<Query>& query, std::string_view stage) {
   if (query->cancelled()) {
-    Finish(std::move(query), absl::CancelledError(StrCat("cancelled before ", stage)));
+    Fail(std::move(query), absl::CancelledError(StrCat("cancelled before ", stage)));
     return false;
   }
   if (std::chrono::system_clock::now() >= query->deadline) {
-    Finish(std::move(query),
-           absl::DeadlineExceededError(StrCat("deadline exceeded before ", stage)));
+    Fail(std::move(query), absl::DeadlineExceededError(StrCat("deadline exceeded before ", stage)));
     return false;
   }
   return true;
@@ -80,7 +87,7 @@ void Search(std::span<std::unique_ptr<Query>> group) {
       for (auto& query : group) Search({&query, 1});
       return;
     }
-    Finish(std::move(group.front()), StatusOf(std::current_exception(), "search"));
+    Fail(std::move(group.front()), StatusOf(std::current_exception(), "search"));
     return;
   }
   for (size_t i = 0; i < group.size(); ++i) {
@@ -100,6 +107,7 @@ void Search(std::span<std::unique_ptr<Query>> group) {
 
 Pipeline::Pipeline(const PipelineOptions& options)
     : options_(options),
+      cache_(options.embedding_cache_bytes),
       to_decode_(options.max_waiting_images, options.max_waiting_image_bytes),
       to_embed_(2 * options.max_embed_batch, options.max_decoded_bytes),
       to_search_(options.max_waiting_searches, UINT64_MAX) {
@@ -126,16 +134,16 @@ void Pipeline::Submit(std::unique_ptr<Query> query) {
   const uint64_t bytes = query->image.size();
   if (is_image ? to_decode_.TryPush(query, bytes) : to_search_.TryPush(query)) return;
   if (is_image) decoding_.fetch_sub(1);
-  Finish(std::move(query),
-         absl::ResourceExhaustedError(StrCat("too many ", is_image ? "image" : "vector",
-                                             " queries are waiting; try again later")));
+  Fail(std::move(query),
+       absl::ResourceExhaustedError(StrCat("too many ", is_image ? "image" : "vector",
+                                           " queries are waiting; try again later")));
 }
 
 void Pipeline::DecodeLoop() {
   for (;;) {
     Batch batch = to_decode_.PopBatch(1);
     if (batch.empty()) return;
-    DecodedQuery decoded{.query = std::move(batch.front()), .pixels = {}};
+    DecodedQuery decoded{.query = std::move(batch.front()), .pixels = {}, .key = {}};
     const bool is_decoded = Decode(&decoded);
     // Before the push, so that a lone image finds nothing to wait for.
     decoding_.fetch_sub(1);
@@ -145,16 +153,27 @@ void Pipeline::DecodeLoop() {
 }
 
 // False when the query has been finished instead.
-bool Pipeline::Decode(DecodedQuery* decoded) const {
+bool Pipeline::Decode(DecodedQuery* decoded) {
   std::unique_ptr<Query>& query = decoded->query;
   if (!IsWanted(query, "decoding")) return false;
+  if (options_.embedding_cache_bytes > 0) decoded->key = EmbeddingCache::KeyOf(*query);
+  switch (cache_.Find(decoded->key, query)) {
+    case EmbeddingCache::Found::kVector:
+      PassOn(std::move(query));
+      return false;
+    case EmbeddingCache::Found::kWaiting:
+      return false;
+    case EmbeddingCache::Found::kNothing:
+      break;
+  }
   try {
     decoded->pixels =
         DecodeQueryImage(query->image, query->crop, query->version->embedder->min_side_px(),
                          options_.max_image_pixels);
     return true;
   } catch (...) {
-    Finish(std::move(query), StatusOf(std::current_exception(), "decoding"));
+    Fail(std::move(query), StatusOf(std::current_exception(), "decoding"));
+    Abandon(decoded->key);
     return false;
   }
 }
@@ -165,8 +184,11 @@ void Pipeline::EmbedLoop() {
         to_embed_.PopBatch(options_.max_embed_batch, options_.max_queue_delay_us,
                            [this] { return decoding_.load() > 0; });
     if (batch.empty()) return;
-    std::erase_if(batch,
-                  [](DecodedQuery& decoded) { return !IsWanted(decoded.query, "embedding"); });
+    std::erase_if(batch, [this](DecodedQuery& decoded) {
+      if (IsWanted(decoded.query, "embedding")) return false;
+      Abandon(decoded.key);
+      return true;
+    });
     ForEachGroup(
         std::span(batch),
         [](const DecodedQuery& a, const DecodedQuery& b) {
@@ -192,15 +214,29 @@ void Pipeline::Embed(std::span<DecodedQuery> group) {
       for (DecodedQuery& decoded : group) Embed({&decoded, 1});
       return;
     }
-    Finish(std::move(group.front().query), StatusOf(std::current_exception(), "embedding"));
+    Fail(std::move(group.front().query), StatusOf(std::current_exception(), "embedding"));
+    Abandon(group.front().key);
     return;
   }
   for (size_t i = 0; i < group.size(); ++i) {
     std::unique_ptr<Query>& query = group[i].query;
     query->vector.assign(vectors.begin() + static_cast<int64_t>(i * dimension),
                          vectors.begin() + static_cast<int64_t>((i + 1) * dimension));
-    to_search_.Push(query);  // closed only after this thread has ended
+    for (auto& waiting : cache_.Made(group[i].key, query->vector)) PassOn(std::move(waiting));
+    PassOn(std::move(query));
   }
+}
+
+void Pipeline::PassOn(std::unique_ptr<Query> query) {
+  if (query->embedded) {
+    query->embedded(std::move(query->vector));
+  } else {
+    to_search_.Push(query);  // closed only after the threads before it have ended
+  }
+}
+
+void Pipeline::Abandon(const std::string& key) {
+  for (auto& waiting : cache_.Failed(key)) Submit(std::move(waiting));
 }
 
 void Pipeline::SearchLoop() {

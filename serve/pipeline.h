@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "common/manifest.h"
 #include "serve/bounded_queue.h"
+#include "serve/embedding_cache.h"
 #include "serve/served_version.h"
 
 namespace fluke::serve {
@@ -32,14 +34,16 @@ struct Query {
   std::vector<float>
       vector;  // version->info.dimension finite values; for an image filled on the way
   SearchOptions options;
+  std::shared_ptr<const Filter> filter;            // what options.filter points to
   std::array<int64_t, 2> exclude_rows = {-1, -1};  // left out of the answer; -1: none
 
   // Both are looked at before each stage: an expired or cancelled query costs nothing more.
   std::chrono::system_clock::time_point deadline = std::chrono::system_clock::time_point::max();
   std::function<bool()> cancelled = [] { return false; };
-  // Called exactly once, from a thread of the pipeline or from Submit; must neither block nor
-  // throw.
+  // One of the two is set; it is called exactly once, from a thread of the pipeline or from Submit,
+  // and must neither block nor throw. `embedded`: of an image whose vector is all that is wanted.
   std::function<void(absl::StatusOr<Neighbors>)> done;
+  std::function<void(absl::StatusOr<std::vector<float>>)> embedded;
 };
 
 struct PipelineOptions {
@@ -51,7 +55,8 @@ struct PipelineOptions {
       1024 << 20;  // pixels that wait for the model; decoding waits when there are more
   size_t max_embed_batch = 16;
   std::chrono::microseconds max_queue_delay_us{
-      2000};  // a batch waits this long for images that are being decoded
+      2000};                         // a batch waits this long for images that are being decoded
+  size_t embedding_cache_bytes = 0;  // embedding_cache.h
   size_t max_waiting_searches = 4096;
   size_t max_search_batch = 64;
 };
@@ -74,15 +79,21 @@ class Pipeline {
   struct DecodedQuery {
     std::unique_ptr<Query> query;
     cv::Mat pixels;
+    std::string key;  // in the cache
   };
 
   void DecodeLoop();
   void EmbedLoop();
   void SearchLoop();
-  bool Decode(DecodedQuery* decoded) const;
+  bool Decode(DecodedQuery* decoded);
   void Embed(std::span<DecodedQuery> group);
+  // The query has its vector.
+  void PassOn(std::unique_ptr<Query> query);
+  // A photograph whose vector others may wait for got none: they begin anew.
+  void Abandon(const std::string& key);
 
   const PipelineOptions options_;
+  EmbeddingCache cache_;
   std::atomic<int64_t> decoding_ = 0;  // image queries that have not reached the model's queue
   BoundedQueue<std::unique_ptr<Query>> to_decode_;
   BoundedQueue<DecodedQuery> to_embed_;

@@ -7,6 +7,8 @@
 
 #include "absl/status/status.h"
 #include "common/text.h"
+#include "serve/gallery.h"
+#include "serve/status.h"
 
 namespace fluke::serve {
 namespace {
@@ -19,26 +21,6 @@ constexpr size_t kMaxIdBytesShown = 200;
 absl::Status UnknownItem(std::string_view field, std::string_view id) {
   return absl::NotFoundError(StrCat("no item has the ", field, " '", id.substr(0, kMaxIdBytesShown),
                                     id.size() > kMaxIdBytesShown ? "...'" : "'"));
-}
-
-absl::Status CheckVector(const v1::Vector& vector, const IndexInfo& info) {
-  if (vector.values_size() != info.dimension) {
-    return absl::InvalidArgumentError(StrCat("the query vector has ", vector.values_size(),
-                                             " values, the index has ", info.dimension,
-                                             " dimensions"));
-  }
-  double squared_length = 0;
-  for (int i = 0; i < vector.values_size(); ++i) {
-    const float value = vector.values(i);
-    if (!std::isfinite(value)) {
-      return absl::InvalidArgumentError(StrCat("query vector: value ", i, " is ", value));
-    }
-    squared_length += double{value} * value;
-  }
-  if (info.metric == "cosine" && squared_length == 0) {
-    return absl::InvalidArgumentError("the query vector is all zeros: it has no direction");
-  }
-  return absl::OkStatus();
 }
 
 absl::Status SetOptions(const v1::SearchRequest& request, const IndexInfo& info, int32_t max_k,
@@ -56,25 +38,46 @@ absl::Status SetOptions(const v1::SearchRequest& request, const IndexInfo& info,
   options->k = static_cast<int>(std::clamp<int64_t>(info.size, 1, k));
   options->nprobe = static_cast<int>(knobs.nprobe());
   options->ef_search = static_cast<int>(knobs.ef_search());
+  if (request.has_min_score()) {
+    if (std::isnan(request.min_score())) {
+      return absl::InvalidArgumentError("min_score is not a number");
+    }
+    options->min_score = request.min_score();
+  }
+  options->one_per_identity = request.one_per_identity();
+  return absl::OkStatus();
+}
+
+absl::Status SetImage(std::string_view image, const v1::CropBox* crop, const ServedVersion& version,
+                      Query* query) {
+  if (version.embedder == nullptr) {
+    return absl::FailedPreconditionError(
+        "this server has no model: it takes vectors and item ids, no images");
+  }
+  if (image.empty()) return absl::InvalidArgumentError("the query image is empty");
+  query->image = image;
+  if (crop != nullptr) {
+    query->crop = Box{.x = crop->x(), .y = crop->y(), .w = crop->w(), .h = crop->h()};
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetFilter(const std::string& text, Query* query) {
+  try {
+    query->filter = ParseRequestFilter(text);
+  } catch (...) {
+    return StatusOf(std::current_exception(), "reading the filter");
+  }
+  query->options.filter = query->filter.get();
   return absl::OkStatus();
 }
 
 absl::Status SetQuery(const v1::SearchRequest& request, const ServedVersion& version,
                       Query* query) {
   switch (request.query_case()) {
-    case v1::SearchRequest::kImage: {
-      if (version.embedder == nullptr) {
-        return absl::FailedPreconditionError(
-            "this server has no model: it takes vectors and item ids, no images");
-      }
-      if (request.image().empty()) return absl::InvalidArgumentError("the query image is empty");
-      query->image = request.image();
-      if (request.has_crop()) {
-        const v1::CropBox& crop = request.crop();
-        query->crop = Box{.x = crop.x(), .y = crop.y(), .w = crop.w(), .h = crop.h()};
-      }
-      return absl::OkStatus();
-    }
+    case v1::SearchRequest::kImage:
+      return SetImage(request.image(), request.has_crop() ? &request.crop() : nullptr, version,
+                      query);
     case v1::SearchRequest::kVector: {
       const auto& values = request.vector().values();
       query->vector.assign(values.begin(), values.end());
@@ -107,6 +110,37 @@ absl::Status CheckFieldsFit(const v1::SearchRequest& request) {
 
 }  // namespace
 
+absl::Status CheckVector(const v1::Vector& vector, const IndexInfo& info) {
+  if (vector.values_size() != info.dimension) {
+    return absl::InvalidArgumentError(StrCat("the vector has ", vector.values_size(),
+                                             " values, the index has ", info.dimension,
+                                             " dimensions"));
+  }
+  double squared_length = 0;
+  for (int i = 0; i < vector.values_size(); ++i) {
+    const float value = vector.values(i);
+    if (!std::isfinite(value)) {
+      return absl::InvalidArgumentError(StrCat("the vector's value ", i, " is ", value));
+    }
+    squared_length += double{value} * value;
+  }
+  if (info.metric == "cosine" && squared_length == 0) {
+    return absl::InvalidArgumentError("the vector is all zeros: it has no direction");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Query>> QueryFromPhotograph(
+    const v1::Photograph& photograph, const std::shared_ptr<const ServedVersion>& version) {
+  auto query = std::make_unique<Query>();
+  query->version = version;
+  absl::Status status =
+      SetImage(photograph.image(), photograph.has_crop() ? &photograph.crop() : nullptr, *version,
+               query.get());
+  if (!status.ok()) return status;
+  return query;
+}
+
 absl::StatusOr<std::unique_ptr<Query>> QueryFromRequest(
     const v1::SearchRequest& request, const std::shared_ptr<const ServedVersion>& version,
     int32_t max_k) {
@@ -117,6 +151,7 @@ absl::StatusOr<std::unique_ptr<Query>> QueryFromRequest(
       !status.ok()) {
     return status;
   }
+  if (absl::Status status = SetFilter(request.filter(), query.get()); !status.ok()) return status;
   if (absl::Status status = SetQuery(request, *version, query.get()); !status.ok()) return status;
   if (!request.exclude_id().empty()) {
     const std::optional<int64_t> row = version->index->FindItem(request.exclude_id());

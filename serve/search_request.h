@@ -16,6 +16,14 @@ absl::StatusOr<std::unique_ptr<Query>> QueryFromRequest(
     const v1::SearchRequest& request, const std::shared_ptr<const ServedVersion>& version,
     int32_t max_k);
 
+// The query that embeds a photograph; as above.
+absl::StatusOr<std::unique_ptr<Query>> QueryFromPhotograph(
+    const v1::Photograph& photograph, const std::shared_ptr<const ServedVersion>& version);
+
+// INVALID_ARGUMENT for a vector that cannot be compared with the index's, as far as can be told
+// here.
+absl::Status CheckVector(const v1::Vector& vector, const IndexInfo& info);
+
 // Neighbours -> hits with their items.
 void FillResponse(const Neighbors& neighbors, const VectorIndex& index,
                   v1::SearchResponse* response);

@@ -42,6 +42,7 @@ PipelineOptions PipelineOptionsOf(const v1::ServeConfig& config) {
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   options.decode_workers = config.threads() > 0 ? config.threads() : cores;
   options.max_image_pixels = config.max_image_pixels();
+  options.embedding_cache_bytes = static_cast<size_t>(config.embedding_cache_mb()) << 20;
   return options;
 }
 
@@ -59,12 +60,16 @@ std::string WithPort(const std::string& listen, int port) {
 }  // namespace
 
 struct RetrievalServer::Parts {
-  Parts(std::shared_ptr<const ServedVersion> version, const v1::ServeConfig& config)
-      : pipeline(PipelineOptionsOf(config)),
-        service(std::move(version), RequestLimits{.max_k = config.max_k()}, &pipeline) {}
+  template <typename Index>
+  Parts(std::shared_ptr<Index> index, std::shared_ptr<const Embedder> embedder,
+        const v1::ServeConfig& config)
+      : served(std::move(index), std::move(embedder)),
+        stages(PipelineOptionsOf(config)),
+        service(&served, RequestLimits{.max_k = config.max_k()}, &stages) {}
 
-  // In this order: the server's calls use the service, the service uses the pipeline.
-  Pipeline pipeline;
+  // In this order: the server's calls use the service, the service uses the stages.
+  ServedIndex served;
+  Stages stages;
   RetrievalService service;
   std::unique_ptr<grpc::Server> server;
   std::string address;
@@ -75,8 +80,18 @@ struct RetrievalServer::Parts {
 RetrievalServer::RetrievalServer(std::shared_ptr<const VectorIndex> index,
                                  std::shared_ptr<const Embedder> embedder,
                                  const v1::ServeConfig& config)
-    : parts_(std::make_unique<Parts>(MakeServedVersion(std::move(index), std::move(embedder)),
-                                     config)) {
+    : parts_(std::make_unique<Parts>(std::move(index), std::move(embedder), config)) {
+  Listen(config);
+}
+
+RetrievalServer::RetrievalServer(std::shared_ptr<LiveIndex> index,
+                                 std::shared_ptr<const Embedder> embedder,
+                                 const v1::ServeConfig& config)
+    : parts_(std::make_unique<Parts>(std::move(index), std::move(embedder), config)) {
+  Listen(config);
+}
+
+void RetrievalServer::Listen(const v1::ServeConfig& config) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   builder.SetOption(std::make_unique<ReflectionOption>(config.reflection()));
@@ -109,15 +124,15 @@ void RetrievalServer::Stop(std::chrono::milliseconds drain_timeout) {
   std::call_once(parts_->stopped, [&] {
     grpc::Server& server = *parts_->server;
     server.GetHealthCheckService()->Shutdown();
-    parts_->service.RefuseSearches();
+    parts_->service.RefuseCalls();
     const Clock::time_point begin = Clock::now();
     const auto is_draining = [&] {
       const auto passed = Clock::now() - begin;
       return passed < drain_timeout &&
-             (passed < kRefusalPeriod || parts_->service.searches_under_way() > 0);
+             (passed < kRefusalPeriod || parts_->service.calls_under_way() > 0);
     };
     while (is_draining()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    // Cancels what is left: searches that outlast the timeout, and streams that never end by
+    // Cancels what is left: calls that outlast the timeout, and streams that never end by
     // themselves (a health watch, reflection).
     server.Shutdown(std::chrono::system_clock::now());
   });

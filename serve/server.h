@@ -21,6 +21,9 @@ class RetrievalServer {
   // config.index are not read: opening them is the caller's.
   RetrievalServer(std::shared_ptr<const VectorIndex> index,
                   std::shared_ptr<const Embedder> embedder, const v1::ServeConfig& config);
+  // The same of an index that it changes, too.
+  RetrievalServer(std::shared_ptr<LiveIndex> index, std::shared_ptr<const Embedder> embedder,
+                  const v1::ServeConfig& config);
   // Stops without waiting for calls under way.
   ~RetrievalServer();
   RetrievalServer(const RetrievalServer&) = delete;
@@ -30,13 +33,15 @@ class RetrievalServer {
   const std::string& address() const;
   int port() const;
 
-  // Graceful: health says NOT_SERVING, new calls are refused (UNAVAILABLE), searches under way may
+  // Graceful: health says NOT_SERVING, new calls are refused (UNAVAILABLE), calls under way may
   // finish within `drain_timeout`, then they are cancelled. Returns when no call is left; a second
   // call does nothing.
   void Stop(std::chrono::milliseconds drain_timeout);
 
  private:
   struct Parts;
+  void Listen(const v1::ServeConfig& config);
+
   std::unique_ptr<Parts> parts_;
 };
 

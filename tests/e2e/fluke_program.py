@@ -1,6 +1,8 @@
 """Runs the fluke program (named by $FLUKE_BINARY) as a user does."""
+import array
 import contextlib
 import json
+import math
 import os
 import pathlib
 import re
@@ -52,6 +54,21 @@ def write_config(path, manifest, backbone="conv4", epochs=2):
     path = pathlib.Path(path)
     path.write_text(CONFIG.format(manifest=manifest, backbone=backbone, epochs=epochs))
     return path
+
+
+def write_embeddings(folder, items):
+    """items: (id, identity, camera, angle): unit vectors in a plane."""
+    folder.mkdir()
+    values = array.array("f")
+    for *_, angle in items:
+        values.extend([math.cos(math.radians(angle)), math.sin(math.radians(angle))])
+    header = "{'descr': '<f4', 'fortran_order': False, 'shape': (%d, 2), }" % len(items)
+    header += " " * (63 - (10 + len(header)) % 64) + "\n"
+    (folder / "embeddings.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() +
+                                            values.tobytes())
+    lines = ["id,identity,path,camera", *(f"{item},{identity},{item}.jpg,{camera}" for item, identity, camera, _ in items)]
+    (folder / "items.csv").write_text("\n".join(lines) + "\n")
+    return folder
 
 
 @contextlib.contextmanager

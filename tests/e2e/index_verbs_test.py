@@ -1,5 +1,4 @@
 """The verbs of an index on embeddings made here: filters, individuals, snapshots, joining, checking."""
-import array
 import csv
 import io
 import math
@@ -9,32 +8,17 @@ import unittest
 import fluke_program as fluke
 
 
-def write_embeddings(folder, items):
-    """items: (id, identity, camera, angle): unit vectors in a plane."""
-    folder.mkdir()
-    values = array.array("f")
-    for *_, angle in items:
-        values.extend([math.cos(math.radians(angle)), math.sin(math.radians(angle))])
-    header = "{'descr': '<f4', 'fortran_order': False, 'shape': (%d, 2), }" % len(items)
-    header += " " * (63 - (10 + len(header)) % 64) + "\n"
-    (folder / "embeddings.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() +
-                                            values.tobytes())
-    lines = ["id,identity,path,camera", *(f"{item},{identity},{item}.jpg,{camera}" for item, identity, camera, _ in items)]
-    (folder / "items.csv").write_text("\n".join(lines) + "\n")
-    return folder
-
-
 class IndexVerbs(unittest.TestCase):
     def setUp(self):
         scratch = fluke.scratch_folder()
         self.addCleanup(scratch.cleanup)
         self.folder = pathlib.Path(scratch.name)
-        self.query = write_embeddings(self.folder / "query", [("q", "?", "", 0)])
+        self.query = fluke.write_embeddings(self.folder / "query", [("q", "?", "", 0)])
         self.index = self.folder / "index"
         north = [("n10", "ann", "north", 10), ("n20", "ann", "north", 20), ("n30", "bea", "north", 30)]
         south = [("s15", "bea", "south", 15), ("s25", "cleo", "south", 25)]
-        self.north = write_embeddings(self.folder / "north", north)
-        self.south = write_embeddings(self.folder / "south", south)
+        self.north = fluke.write_embeddings(self.folder / "north", north)
+        self.south = fluke.write_embeddings(self.folder / "south", south)
         fluke.run("index", "build", "--embeddings", self.north, "--out", self.index)
         fluke.run("index", "add", "--embeddings", self.south, "--index", self.index)
 

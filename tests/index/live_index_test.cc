@@ -24,7 +24,7 @@ using namespace fluke::testing;  // NOLINT: the fixtures of this room
 namespace fs = std::filesystem;
 
 constexpr int64_t kDimension = 12;
-constexpr LiveIndexOptions kByHand{.compact_after_rows = -1};
+const LiveIndexOptions kByHand{.compact_after_rows = -1};
 
 std::vector<float> VectorOf(uint64_t seed) { return RandomVectors(1, kDimension, 1000 + seed); }
 

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <condition_variable>
 #include <functional>
+#include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -74,7 +76,7 @@ class FakeIndex final : public VectorIndex {
     return {.factory = "Flat",
             .metric = "cosine",
             .dimension = 3,
-            .size = 4,
+            .size = static_cast<int64_t>(items_.size()),
             .fingerprint = "f1",
             .snapshot = 7,
             .bytes = 48};
@@ -96,6 +98,7 @@ class FakeIndex final : public VectorIndex {
       std::vector<Neighbor> found;
       for (size_t row = 0; row < vectors_.size(); ++row) {
         if (!exclude_rows.empty() && exclude_rows[q] == static_cast<int64_t>(row)) continue;
+        if (options.filter != nullptr && !Matches(*options.filter, items_[row])) continue;
         float score = 0;
         for (size_t i = 0; i < 3; ++i) score += queries[q * 3 + i] * vectors_[row][i];
         found.push_back({static_cast<int64_t>(row), score});
@@ -120,6 +123,57 @@ class FakeIndex final : public VectorIndex {
   std::vector<float> vector(int64_t row) const override {
     return vectors_[static_cast<size_t>(row)];
   }
+  int64_t Count(const Filter* filter) const override {
+    return std::ranges::count_if(
+        items_, [&](const Item& item) { return filter == nullptr || Matches(*filter, item); });
+  }
+  std::vector<int64_t> NextById(const Filter* filter, std::string_view after_id,
+                                int64_t count) const override {
+    std::map<std::string, int64_t> rows;
+    for (size_t row = 0; row < items_.size(); ++row) {
+      const Item& item = items_[row];
+      if (item.id > after_id && (filter == nullptr || Matches(*filter, item))) {
+        rows[item.id] = static_cast<int64_t>(row);
+      }
+    }
+    std::vector<int64_t> next;
+    for (const auto& [id, row] : rows) {
+      if (static_cast<int64_t>(next.size()) < count) next.push_back(row);
+    }
+    return next;
+  }
+  // Of identity only.
+  std::vector<FacetValue> Facet(std::string_view field, const Filter* filter) const override {
+    if (field != "identity") InvalidArgument("facet of '", field, "'");
+    std::map<std::string, int64_t> counts;
+    for (const Item& item : items_) {
+      const bool matches = filter == nullptr || Matches(*filter, item);
+      if (matches && !item.identity.empty()) ++counts[item.identity];
+    }
+    std::vector<FacetValue> facet;
+    for (const auto& [value, count] : counts) facet.push_back({.value = value, .count = count});
+    std::ranges::stable_sort(facet, std::greater<>(), &FacetValue::count);
+    return facet;
+  }
+
+  // A copy with the item in it, in place of one with its id; or without it.
+  std::shared_ptr<FakeIndex> With(const Item& item, std::vector<float> vector) const {
+    auto next = Without(item.id);
+    next->items_.push_back(item);
+    next->vectors_.push_back(std::move(vector));
+    return next;
+  }
+  std::shared_ptr<FakeIndex> Without(std::string_view id) const {
+    auto next = std::make_shared<FakeIndex>();
+    next->items_.clear();
+    next->vectors_.clear();
+    for (size_t row = 0; row < items_.size(); ++row) {
+      if (items_[row].id == id) continue;
+      next->items_.push_back(items_[row]);
+      next->vectors_.push_back(vectors_[row]);
+    }
+    return next;
+  }
 
   std::vector<int> batches() const {
     std::lock_guard lock(mutex_);
@@ -141,6 +195,61 @@ class FakeIndex final : public VectorIndex {
   mutable std::mutex mutex_;
   mutable std::vector<int> batches_;
   mutable SearchOptions last_options_;
+};
+
+// Changes are new versions.
+class FakeLiveIndex final : public LiveIndex {
+ public:
+  std::shared_ptr<const VectorIndex> Current() const override {
+    std::lock_guard lock(mutex_);
+    return current_;
+  }
+  void Upsert(const std::vector<Item>& items, std::span<const float> vectors) override {
+    Change([&](std::shared_ptr<FakeIndex> index) {
+      for (size_t i = 0; i < items.size(); ++i) {
+        if (items[i].id.empty()) InvalidArgument("item ", i, " has no id");
+        const auto vector = vectors.subspan(3 * i, 3);
+        index = index->With(items[i], {vector.begin(), vector.end()});
+      }
+      return index;
+    });
+  }
+  int64_t Remove(const std::vector<std::string>& ids) override {
+    int64_t removed = 0;
+    Change([&](std::shared_ptr<FakeIndex> index) {
+      for (const std::string& id : ids) {
+        if (!index->FindItem(id)) continue;
+        index = index->Without(id);
+        ++removed;
+      }
+      return index;
+    });
+    return removed;
+  }
+  void Update(const std::vector<Item>& items) override {
+    Change([&](std::shared_ptr<FakeIndex> index) {
+      for (const Item& item : items) {
+        const auto row = index->FindItem(item.id);
+        if (!row) NotFound("no item '", item.id, "' to update");
+        index = index->With(item, index->vector(*row));
+      }
+      return index;
+    });
+  }
+  int64_t Compact() override { return 0; }
+
+  mutable Gate gate;  // of changes
+
+ private:
+  template <typename Make>
+  void Change(const Make& make) {
+    gate.Wait();
+    std::lock_guard lock(mutex_);
+    current_ = make(current_);
+  }
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<FakeIndex> current_ = std::make_shared<FakeIndex>();
 };
 
 // The mean colour as a unit vector: red is north, green is east, blue is up.

@@ -20,6 +20,7 @@ inline v1::ServeConfig LoopbackConfig() {
   v1::ServeConfig config;
   config.set_listen("127.0.0.1:0");
   config.set_threads(2);
+  config.set_embedding_cache_mb(0);  // tests count embeddings
   return config;
 }
 

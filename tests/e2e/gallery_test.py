@@ -1,0 +1,80 @@
+"""A gallery that is changed while it is served: by the program's own clients, and over a server's death."""
+import csv
+import io
+import pathlib
+import signal
+import unittest
+
+import fluke_program as fluke
+
+
+class Gallery(unittest.TestCase):
+    def setUp(self):
+        scratch = fluke.scratch_folder()
+        self.addCleanup(scratch.cleanup)
+        self.folder = pathlib.Path(scratch.name)
+        self.index = self.folder / "index"
+        first = [("n10", "ann", "north", 10), ("n20", "ann", "north", 20), ("s30", "bea", "south", 30)]
+        fluke.run("index", "build", "--embeddings", fluke.write_embeddings(self.folder / "first", first), "--out", self.index)
+        self.probe = fluke.write_embeddings(self.folder / "probe", [("q", "?", "", 0)]) / "embeddings.npy"
+
+    def start(self, *arguments):
+        running = fluke.server("--index", self.index, *arguments)
+        self.address, process = running.__enter__()
+        self.addCleanup(running.__exit__, None, None, None)
+        return process
+
+    def call(self, verb, *arguments, check=True):
+        return fluke.run(verb, *arguments, "--server", self.address, check=check)
+
+    def nearest(self, *arguments):
+        return [hit["id"] for hit in fluke.query(self.address, "--vector", self.probe, *arguments)]
+
+    def upsert(self, name, items):
+        return self.call("upsert", "--embeddings", fluke.write_embeddings(self.folder / name, items))
+
+    def test_changes_are_found_at_once_and_after_the_server_was_killed(self):
+        server = self.start()
+        self.upsert("more", [("s5", "cleo", "south", 5), ("n20", "bea", "north", 25)])  # one new, one in the place of another
+        self.assertEqual(self.nearest(), ["s5", "n10", "n20", "s30"])
+        self.assertEqual(self.nearest("--filter", 'camera = "south"'), ["s5", "s30"])
+        self.assertEqual(self.nearest("--one-per-identity"), ["s5", "n10", "n20"])
+        self.assertEqual(self.call("facet", "identity").stdout.split(), ["value,count", "bea,2", "ann,1", "cleo,1"])
+        (self.folder / "items.csv").write_text("id,identity,path,camera\nn10,dora,n10.jpg,west\n")
+        self.call("update", "--items", self.folder / "items.csv")
+        self.assertIn("1 items deleted", self.call("delete", "--filter", 'camera = "south" and identity = "bea"').stdout)
+        server.send_signal(signal.SIGKILL)
+        server.wait()
+        self.start()
+        self.assertEqual(self.nearest(), ["s5", "n10", "n20"])
+        items = list(csv.DictReader(io.StringIO(self.call("scroll").stdout)))
+        self.assertEqual([(item["id"], item["identity"], item["camera"]) for item in items],
+                         [("n10", "dora", "west"), ("n20", "bea", "north"), ("s5", "cleo", "south")])
+        self.assertEqual(self.call("count", "--filter", 'identity in ("dora", "cleo")').stdout, "2\n")
+
+    def test_one_server_changes_a_folder_and_others_may_read_it(self):
+        self.start()
+        writer = self.address
+        refused = fluke.run("serve", "--index", self.index, "--listen", "127.0.0.1:0", check=False)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("--read-only", refused.stderr)
+        self.start("--read-only")
+        self.assertNotEqual(self.address, writer)
+        self.assertEqual(self.nearest(), ["n10", "n20", "s30"])
+        refused = self.call("delete", "--ids", "n10", check=False)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("read-only", refused.stderr)
+
+    def test_a_client_says_what_was_wrong(self):
+        self.start()
+        wrong = self.call("upsert", "--data", self.folder, check=False)  # no photographs in it
+        self.assertNotEqual(wrong.returncode, 0)
+        self.assertNotEqual(self.call("get", "--ids", "nobody", check=False).returncode, 0)
+        wrong = self.call("count", "--filter", "camera ~ 3", check=False)
+        self.assertEqual(wrong.returncode, 2)
+        self.assertIn("column", wrong.stderr)
+        self.assertEqual(self.call("get", "--ids", "s30,n10").stdout.splitlines()[1:], ["s30,bea,s30.jpg,south", "n10,ann,n10.jpg,north"])
+
+
+if __name__ == "__main__":
+    unittest.main()
