@@ -44,6 +44,8 @@ target_include_directories(fluke_faiss SYSTEM INTERFACE ${_faiss_includes})
 if(FLUKE_CUDA)
   target_compile_definitions(fluke_faiss INTERFACE FLUKE_CUDA=1)
   target_link_libraries(fluke_faiss INTERFACE CUDA::cudart CUDA::cublas)
+  # Its device code is linked already; fluke itself has none, and no CUDA compiler to link with.
+  set_target_properties(faiss PROPERTIES IMPORTED_LINK_INTERFACE_LANGUAGES_RELEASE CXX)
 endif()
 if(TARGET faiss_avx2)
   target_link_libraries(fluke_faiss INTERFACE faiss_avx2)
