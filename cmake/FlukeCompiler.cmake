@@ -29,7 +29,8 @@ if(FLUKE_SANITIZE)
   if(FLUKE_SANITIZE MATCHES "undefined" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 13)
     add_compile_options(-fno-sanitize=null,nonnull-attribute,returns-nonnull-attribute)
   endif()
-  # Under a sanitizer newer Abseils lay their containers out differently, which Debian's library does not know of.
+  # Under a sanitizer newer Abseils lay their containers out differently, which Debian's library does not know of; nor does it
+  # take back the poison that their headers lay (allow_user_poisoning=0 in the asan test preset).
   add_compile_definitions(NDEBUG_SANITIZER)
   add_link_options(-fsanitize=${FLUKE_SANITIZE})
 endif()
