@@ -41,6 +41,16 @@ void DeclareServer(CLI::App& verb, ServerArguments& arguments) {
       ->capture_default_str();
 }
 
+// Of verbs that look at all items, or at those that match.
+struct FilterArguments : ServerArguments {
+  std::string filter;
+};
+
+void DeclareFilter(CLI::App& verb, FilterArguments& arguments) {
+  DeclareServer(verb, arguments);
+  verb.add_option("--filter", arguments.filter, "only items that match");
+}
+
 v1::GalleryItem ToMessage(const Item& item) {
   v1::GalleryItem message;
   message.set_id(item.id);
@@ -222,12 +232,8 @@ void DeclareGet(CLI::App& verb) {
 }
 
 void DeclareScroll(CLI::App& verb) {
-  struct Arguments : ServerArguments {
-    std::string filter;
-  };
-  auto arguments = std::make_shared<Arguments>();
-  DeclareServer(verb, *arguments);
-  verb.add_option("--filter", arguments->filter, "only items that match");
+  auto arguments = std::make_shared<FilterArguments>();
+  DeclareFilter(verb, *arguments);
   verb.callback([arguments] {
     const serve::RetrievalClient client = arguments->Connect();
     v1::ScrollRequest request;
@@ -247,12 +253,8 @@ void DeclareScroll(CLI::App& verb) {
 }
 
 void DeclareCount(CLI::App& verb) {
-  struct Arguments : ServerArguments {
-    std::string filter;
-  };
-  auto arguments = std::make_shared<Arguments>();
-  DeclareServer(verb, *arguments);
-  verb.add_option("--filter", arguments->filter, "only items that match");
+  auto arguments = std::make_shared<FilterArguments>();
+  DeclareFilter(verb, *arguments);
   verb.callback([arguments] {
     v1::CountRequest request;
     request.set_filter(arguments->filter);
@@ -261,14 +263,13 @@ void DeclareCount(CLI::App& verb) {
 }
 
 void DeclareFacet(CLI::App& verb) {
-  struct Arguments : ServerArguments {
-    std::string field, filter;
+  struct Arguments : FilterArguments {
+    std::string field;
     uint32_t limit = 0;
   };
   auto arguments = std::make_shared<Arguments>();
-  DeclareServer(verb, *arguments);
+  DeclareFilter(verb, *arguments);
   verb.add_option("field", arguments->field, "identity, path or a name of metadata")->required();
-  verb.add_option("--filter", arguments->filter, "only items that match");
   verb.add_option("--limit", arguments->limit, "values shown; 0: 100");
   verb.callback([arguments] {
     v1::FacetRequest request;

@@ -138,7 +138,7 @@ std::unique_ptr<const Proposer> CopyToGpu(Similarity similarity, std::span<const
       spdlog::warn("device gpu: values beyond {}: kept in float32", kLargestFloat16);
     }
     return std::make_unique<GpuIndex>(similarity, rows, dimension, float16);
-  } catch (const faiss::FaissException& error) {
+  } catch (const std::exception& error) {  // FAISS's own, or memory that was not there
     spdlog::warn("device gpu: {}: searching on the CPU", error.what());
     return nullptr;
   }

@@ -10,6 +10,7 @@
 
 #include "common/error.h"
 #include "common/files.h"
+#include "common/memory.h"
 #include "index/gpu_index.h"
 #include "index/layout.h"
 #include "index/memory_need.h"
@@ -147,7 +148,8 @@ std::unique_ptr<const Snapshot> OpenSnapshot(const fs::path& index, int64_t numb
   const fs::path manifest_path = folder / layout::kManifestFile;
   SnapshotManifest manifest = ReadSnapshotManifest(index, number);
   CheckFileNames(manifest, manifest_path);
-  CheckMemory(PredictMemory(manifest), options.available_bytes, folder);
+  CheckMemory(PredictMemory(manifest),
+              options.available_bytes ? *options.available_bytes : AvailableMemory(), folder);
   auto vectors = OpenVectors(folder, manifest);
   auto items = OpenItems(folder, manifest);
   auto candidates = OpenCandidates(folder, manifest);

@@ -12,13 +12,15 @@ struct RetrievalClient::Parts {
   std::chrono::milliseconds timeout;
   std::unique_ptr<v1::Retrieval::Stub> stub;
 
-  // `method` is one of the stub's unary methods.
-  template <typename Method, typename Request, typename Response>
-  void Call(Method method, const Request& request, Response* response) const {
+  template <typename Request, typename Response>
+  Response Call(grpc::Status (v1::Retrieval::Stub::*method)(grpc::ClientContext*, const Request&,
+                                                            Response*),
+                const Request& request) const {
+    Response response;
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + timeout);
-    const grpc::Status status = (stub.get()->*method)(&context, request, response);
-    if (status.ok()) return;
+    const grpc::Status status = (stub.get()->*method)(&context, request, &response);
+    if (status.ok()) return response;
     const auto code = static_cast<absl::StatusCode>(status.error_code());
     if (code == absl::StatusCode::kUnavailable) {
       Throw(code, "server ", address, ": ", status.error_message());
@@ -41,69 +43,37 @@ RetrievalClient::RetrievalClient(const std::string& address, std::chrono::millis
 RetrievalClient::~RetrievalClient() = default;
 
 v1::SearchResponse RetrievalClient::Search(const v1::SearchRequest& request) const {
-  v1::SearchResponse response;
-  parts_->Call(&v1::Retrieval::Stub::Search, request, &response);
-  return response;
+  return parts_->Call(&v1::Retrieval::Stub::Search, request);
 }
-
 v1::SearchBatchResponse RetrievalClient::SearchBatch(const v1::SearchBatchRequest& request) const {
-  v1::SearchBatchResponse response;
-  parts_->Call(&v1::Retrieval::Stub::SearchBatch, request, &response);
-  return response;
+  return parts_->Call(&v1::Retrieval::Stub::SearchBatch, request);
 }
-
 v1::EmbedResponse RetrievalClient::Embed(const v1::EmbedRequest& request) const {
-  v1::EmbedResponse response;
-  parts_->Call(&v1::Retrieval::Stub::Embed, request, &response);
-  return response;
+  return parts_->Call(&v1::Retrieval::Stub::Embed, request);
 }
-
 v1::UpsertResponse RetrievalClient::Upsert(const v1::UpsertRequest& request) const {
-  v1::UpsertResponse response;
-  parts_->Call(&v1::Retrieval::Stub::Upsert, request, &response);
-  return response;
+  return parts_->Call(&v1::Retrieval::Stub::Upsert, request);
 }
-
 v1::UpdateResponse RetrievalClient::Update(const v1::UpdateRequest& request) const {
-  v1::UpdateResponse response;
-  parts_->Call(&v1::Retrieval::Stub::Update, request, &response);
-  return response;
+  return parts_->Call(&v1::Retrieval::Stub::Update, request);
 }
-
 v1::DeleteResponse RetrievalClient::Delete(const v1::DeleteRequest& request) const {
-  v1::DeleteResponse response;
-  parts_->Call(&v1::Retrieval::Stub::Delete, request, &response);
-  return response;
+  return parts_->Call(&v1::Retrieval::Stub::Delete, request);
 }
-
 v1::GetResponse RetrievalClient::Get(const v1::GetRequest& request) const {
-  v1::GetResponse response;
-  parts_->Call(&v1::Retrieval::Stub::Get, request, &response);
-  return response;
+  return parts_->Call(&v1::Retrieval::Stub::Get, request);
 }
-
 v1::ScrollResponse RetrievalClient::Scroll(const v1::ScrollRequest& request) const {
-  v1::ScrollResponse response;
-  parts_->Call(&v1::Retrieval::Stub::Scroll, request, &response);
-  return response;
+  return parts_->Call(&v1::Retrieval::Stub::Scroll, request);
 }
-
 v1::CountResponse RetrievalClient::Count(const v1::CountRequest& request) const {
-  v1::CountResponse response;
-  parts_->Call(&v1::Retrieval::Stub::Count, request, &response);
-  return response;
+  return parts_->Call(&v1::Retrieval::Stub::Count, request);
 }
-
 v1::FacetResponse RetrievalClient::Facet(const v1::FacetRequest& request) const {
-  v1::FacetResponse response;
-  parts_->Call(&v1::Retrieval::Stub::Facet, request, &response);
-  return response;
+  return parts_->Call(&v1::Retrieval::Stub::Facet, request);
 }
-
 v1::DescribeResponse RetrievalClient::Describe() const {
-  v1::DescribeResponse response;
-  parts_->Call(&v1::Retrieval::Stub::Describe, v1::DescribeRequest(), &response);
-  return response;
+  return parts_->Call(&v1::Retrieval::Stub::Describe, v1::DescribeRequest());
 }
 
 }  // namespace fluke::serve

@@ -171,9 +171,57 @@ class RetrievalService::SearchCall final : public Call {
   v1::SearchRequest request_;  // the query views its image
 };
 
-class RetrievalService::SearchBatchCall final : public Call {
+// A call of several searches or photographs, each a query of its own, some at a time.
+class RetrievalService::ManyCall : public Call {
  public:
   using Call::Call;
+
+ protected:
+  using Made = absl::StatusOr<std::unique_ptr<Query>>;
+
+  // make(place): its query, but for whom to tell; finish: all have been answered. Where one fails
+  // the call fails and names it: "search 3: ...".
+  void Run(std::string_view what, size_t count, size_t at_once,
+           const std::function<Made(size_t)>& make, const std::function<void()>& finish) {
+    what_ = what;
+    parts_.emplace(
+        count, at_once,
+        [this, make](size_t place) {
+          Made query = make(place);
+          if (!query.ok()) {
+            Done(place, query.status());
+            return;
+          }
+          Watch(**query);
+          service_.stages_.pipeline.Submit(*std::move(query));
+        },
+        [this, finish](const absl::Status& status) {
+          if (status.ok()) {
+            finish();
+          } else {
+            Fail(status);
+          }
+        });
+    parts_->Start();
+  }
+
+  void Done(size_t place, const absl::Status& status) {
+    parts_->Done(place, InPlace(what_, NameOf(place), status));
+  }
+
+  // As the caller counts.
+  virtual size_t NameOf(size_t place) const { return place; }
+
+  std::shared_ptr<const ServedVersion> version_;
+
+ private:
+  std::string_view what_;
+  std::optional<Parts> parts_;
+};
+
+class RetrievalService::SearchBatchCall final : public ManyCall {
+ public:
+  using ManyCall::ManyCall;
 
   void Start(const Bytes& bytes) {
     const bool begun = Begin(bytes, &request_, [&] {
@@ -183,52 +231,38 @@ class RetrievalService::SearchBatchCall final : public Call {
     if (!begun) return;
     version_ = service_.served_.Current();
     for (int i = 0; i < request_.searches_size(); ++i) answer_.add_responses();
-    parts_.emplace(
-        static_cast<size_t>(request_.searches_size()), kSearchesAtOnce,
-        [this](size_t place) { StartOne(place); },
-        [this](const absl::Status& status) {
-          if (status.ok()) {
-            Send([&]() -> const v1::SearchBatchResponse& { return answer_; });
-          } else {
-            Fail(status);
-          }
-        });
-    parts_->Start();
+    Run(
+        "search", static_cast<size_t>(request_.searches_size()), kSearchesAtOnce,
+        [this](size_t place) { return MakeOne(place); },
+        [this] { Send([&]() -> const v1::SearchBatchResponse& { return answer_; }); });
   }
 
  private:
-  void StartOne(size_t place) {
-    auto query = QueryFromRequest(request_.searches(static_cast<int>(place)), version_,
-                                  service_.limits_.max_k);
-    if (!query.ok()) {
-      parts_->Done(place, InPlace("search", place, query.status()));
-      return;
-    }
-    Watch(**query);
-    (*query)->done = [this, place](const absl::StatusOr<Neighbors>& found) {
+  Made MakeOne(size_t place) {
+    const int i = static_cast<int>(place);
+    Made query = QueryFromRequest(request_.searches(i), version_, service_.limits_.max_k);
+    if (!query.ok()) return query;
+    (*query)->done = [this, i, place](const absl::StatusOr<Neighbors>& found) {
       absl::Status status = found.status();
       if (status.ok()) {
         try {
-          FillResponse(*found, *version_->index,
-                       answer_.mutable_responses(static_cast<int>(place)));
+          FillResponse(*found, *version_->index, answer_.mutable_responses(i));
         } catch (...) {
           status = StatusOf(std::current_exception(), "writing the answer");
         }
       }
-      parts_->Done(place, InPlace("search", place, status));
+      Done(place, status);
     };
-    service_.stages_.pipeline.Submit(*std::move(query));
+    return query;
   }
 
-  std::shared_ptr<const ServedVersion> version_;
   v1::SearchBatchRequest request_;
   v1::SearchBatchResponse answer_;
-  std::optional<Parts> parts_;
 };
 
-class RetrievalService::EmbedCall final : public Call {
+class RetrievalService::EmbedCall final : public ManyCall {
  public:
-  using Call::Call;
+  using ManyCall::ManyCall;
 
   void Start(const Bytes& bytes) {
     const bool begun = Begin(bytes, &request_, [&] {
@@ -238,61 +272,43 @@ class RetrievalService::EmbedCall final : public Call {
     if (!begun) return;
     version_ = service_.served_.Current();
     for (int i = 0; i < request_.photographs_size(); ++i) answer_.add_vectors();
-    parts_.emplace(
-        static_cast<size_t>(request_.photographs_size()), kImagesAtOnce,
-        [this](size_t place) { StartOne(place); },
-        [this](const absl::Status& status) {
-          if (status.ok()) {
-            Send([&]() -> const v1::EmbedResponse& { return answer_; });
-          } else {
-            Fail(status);
-          }
-        });
-    parts_->Start();
+    Run(
+        "photograph", static_cast<size_t>(request_.photographs_size()), kImagesAtOnce,
+        [this](size_t place) { return MakeOne(place); },
+        [this] { Send([&]() -> const v1::EmbedResponse& { return answer_; }); });
   }
 
  private:
-  void StartOne(size_t place) {
+  Made MakeOne(size_t place) {
     const int i = static_cast<int>(place);
-    auto query = QueryFromPhotograph(request_.photographs(i), version_);
-    if (!query.ok()) {
-      parts_->Done(place, InPlace("photograph", place, query.status()));
-      return;
-    }
-    Watch(**query);
+    Made query = QueryFromPhotograph(request_.photographs(i), version_);
+    if (!query.ok()) return query;
     (*query)->embedded = [this, i, place](const absl::StatusOr<std::vector<float>>& vector) {
       if (vector.ok()) {
         answer_.mutable_vectors(i)->mutable_values()->Add(vector->begin(), vector->end());
       }
-      parts_->Done(place, InPlace("photograph", place, vector.status()));
+      Done(place, vector.status());
     };
-    service_.stages_.pipeline.Submit(*std::move(query));
+    return query;
   }
 
-  std::shared_ptr<const ServedVersion> version_;
   v1::EmbedRequest request_;
   v1::EmbedResponse answer_;
-  std::optional<Parts> parts_;
 };
 
 // Photographs are embedded first; then all items go into the index as one change.
-class RetrievalService::UpsertCall final : public Call {
+class RetrievalService::UpsertCall final : public ManyCall {
  public:
-  using Call::Call;
+  using ManyCall::ManyCall;
 
   void Start(const Bytes& bytes) {
     if (!Begin(bytes, &request_, [&] { return Check(); })) return;
-    parts_.emplace(
-        photographs_.size(), kImagesAtOnce, [this](size_t place) { StartOne(place); },
-        [this](const absl::Status& status) {
-          if (!status.ok()) {
-            Fail(status);
-            return;
-          }
+    Run(
+        "item", photographs_.size(), kImagesAtOnce, [this](size_t place) { return MakeOne(place); },
+        [this] {
           Submit(service_.stages_.changes,
                  [this] { return UpsertItems(request_, vectors_, service_.served_); });
         });
-    parts_->Start();
   }
 
  private:
@@ -323,27 +339,23 @@ class RetrievalService::UpsertCall final : public Call {
     std::copy_n(vector, dimension_, vectors_.begin() + item * static_cast<int64_t>(dimension_));
   }
 
-  void StartOne(size_t place) {
+  Made MakeOne(size_t place) {
     const int i = photographs_[place];
-    auto query = QueryFromPhotograph(request_.items(i).photograph(), version_);
-    if (!query.ok()) {
-      parts_->Done(place, InPlace("item", static_cast<size_t>(i), query.status()));
-      return;
-    }
-    Watch(**query);
+    Made query = QueryFromPhotograph(request_.items(i).photograph(), version_);
+    if (!query.ok()) return query;
     (*query)->embedded = [this, i, place](const absl::StatusOr<std::vector<float>>& vector) {
       if (vector.ok()) Keep(i, vector->data());
-      parts_->Done(place, InPlace("item", static_cast<size_t>(i), vector.status()));
+      Done(place, vector.status());
     };
-    service_.stages_.pipeline.Submit(*std::move(query));
+    return query;
   }
 
-  std::shared_ptr<const ServedVersion> version_;
+  size_t NameOf(size_t place) const override { return static_cast<size_t>(photographs_[place]); }
+
   v1::UpsertRequest request_;
   size_t dimension_ = 0;
   std::vector<float> vectors_;    // items x dimension
   std::vector<int> photographs_;  // items that have one
-  std::optional<Parts> parts_;
 };
 
 // A look-up or a change that needs no model.

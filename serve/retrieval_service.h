@@ -71,6 +71,7 @@ class RetrievalService final : public raw::Service {
  private:
   class Call;
   class SearchCall;
+  class ManyCall;
   class SearchBatchCall;
   class EmbedCall;
   class UpsertCall;

@@ -72,10 +72,10 @@ def write_embeddings(folder, items):
 
 
 @contextlib.contextmanager
-def server(*arguments):
-    """`fluke serve` on a free port; gives its address and ends it by SIGTERM."""
+def server(*arguments, before=()):
+    """`fluke serve` on a free port, behind the words of another program if need be; gives its address and ends it by SIGTERM."""
     with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen([BINARY, "serve", *map(str, arguments), "--listen", "127.0.0.1:0"],
+        process = subprocess.Popen([*before, BINARY, "serve", *map(str, arguments), "--listen", "127.0.0.1:0"],
                                    stdout=subprocess.PIPE, stderr=log, text=True)
         try:
             line = process.stdout.readline()

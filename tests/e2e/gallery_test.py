@@ -3,6 +3,7 @@ import csv
 import io
 import pathlib
 import signal
+import subprocess
 import unittest
 
 import fluke_program as fluke
@@ -18,8 +19,8 @@ class Gallery(unittest.TestCase):
         fluke.run("index", "build", "--embeddings", fluke.write_embeddings(self.folder / "first", first), "--out", self.index)
         self.probe = fluke.write_embeddings(self.folder / "probe", [("q", "?", "", 0)]) / "embeddings.npy"
 
-    def start(self, *arguments):
-        running = fluke.server("--index", self.index, *arguments)
+    def start(self, *arguments, before=()):
+        running = fluke.server("--index", self.index, *arguments, before=before)
         self.address, process = running.__enter__()
         self.addCleanup(running.__exit__, None, None, None)
         return process
@@ -60,6 +61,17 @@ class Gallery(unittest.TestCase):
         self.assertIn("--read-only", refused.stderr)
         self.start("--read-only")
         self.assertNotEqual(self.address, writer)
+        self.assertEqual(self.nearest(), ["n10", "n20", "s30"])
+        refused = self.call("delete", "--ids", "n10", check=False)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("read-only", refused.stderr)
+
+    def test_a_folder_that_cannot_be_written_is_served_all_the_same(self):
+        script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+        mounting = ["unshare", "--mount", "sh", "-c", script, str(self.index)]
+        if subprocess.run([*mounting, "true"], capture_output=True).returncode != 0:
+            self.skipTest("no mount namespaces here")
+        self.start(before=mounting)
         self.assertEqual(self.nearest(), ["n10", "n20", "s30"])
         refused = self.call("delete", "--ids", "n10", check=False)
         self.assertNotEqual(refused.returncode, 0)

@@ -238,12 +238,15 @@ class FakeLiveIndex final : public LiveIndex {
   }
   int64_t Compact() override { return 0; }
 
+  // Set while no change is under way.
+  std::function<void()> fault;
   mutable Gate gate;  // of changes
 
  private:
   template <typename Make>
   void Change(const Make& make) {
     gate.Wait();
+    if (fault) fault();
     std::lock_guard lock(mutex_);
     current_ = make(current_);
   }

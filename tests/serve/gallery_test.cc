@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "serve/parts.h"
+#include "serve/task_lane.h"
 #include "tests/serve/running_server.h"
 
 namespace fluke::serve {
@@ -261,6 +262,88 @@ TEST_F(Gallery, SearchesWhileAChangeWaits) {
   live_->gate.Open();
   change.join();
   EXPECT_EQ(Count(), 3);
+}
+
+TEST_F(Gallery, MakesNoChangeForAClientThatHasGone) {
+  live_->gate.Close();
+  v1::DeleteRequest first, second;
+  first.add_ids("up");
+  second.add_ids("east");
+  std::jthread change([&] {
+    v1::DeleteResponse response;
+    EXPECT_TRUE(Call(&v1::Retrieval::Stub::Delete, first, &response).ok());
+  });
+  live_->gate.AwaitWaiting(1);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(100));
+  v1::DeleteResponse response;
+  EXPECT_EQ(stub_->Delete(&context, second, &response).error_code(),
+            grpc::StatusCode::DEADLINE_EXCEEDED);
+  // The server's clock of a call starts a little later than the client's.
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  live_->gate.Open();
+  change.join();
+  // Changes are made one after the other: when this one is answered, the other has had its turn.
+  v1::UpdateRequest last;
+  last.add_items()->set_id("north");
+  v1::UpdateResponse updated;
+  ASSERT_TRUE(Call(&v1::Retrieval::Stub::Update, last, &updated).ok());
+  EXPECT_EQ(Count("id = \"east\""), 1);
+  EXPECT_EQ(Count("id = \"up\""), 0);
+}
+
+TEST_F(Gallery, SearchesGoOnWhenTheDiskIsFull) {
+  live_->fault = [] {
+    Throw(absl::StatusCode::kResourceExhausted, "cannot write /srv/gallery/wal/1: No space left");
+  };
+  v1::UpsertRequest request;
+  AddItem("red", "Rita", &request)->mutable_photograph()->set_image(RedPng());
+  v1::UpsertResponse response;
+  const grpc::Status status = Call(&v1::Retrieval::Stub::Upsert, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(status.error_message().find("/srv"), std::string::npos) << status.error_message();
+  EXPECT_THAT(Nearest({1, 0, 0}, "", 1), ElementsAre("north"));
+  EXPECT_EQ(Count(), 4);
+}
+
+TEST_F(Gallery, StopsInTheMiddleOfALargeUpsert) {
+  embedder_->gate.Close();
+  v1::UpsertRequest request;
+  for (int i = 0; i < 200; ++i) {
+    AddItem("red" + std::to_string(i), "", &request)->mutable_photograph()->set_image(RedPng());
+  }
+  std::jthread client([&] {
+    v1::UpsertResponse response;
+    EXPECT_FALSE(Call(&v1::Retrieval::Stub::Upsert, request, &response).ok());
+  });
+  embedder_->gate.AwaitWaiting(1);
+  std::jthread opener([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    embedder_->gate.Open();
+  });
+  server_.Stop(std::chrono::milliseconds(0));
+  client.join();
+  EXPECT_EQ(live_->Current()->Count(nullptr), 4);  // none of them
+}
+
+TEST(TaskLane, RefusesWhatItHasNoRoomForAndDoesTheRest) {
+  Gate gate;
+  gate.Close();
+  std::atomic<int> done = 0;
+  {
+    TaskLane lane(1, 2);
+    const auto task = [&] {
+      gate.Wait();
+      ++done;
+    };
+    ASSERT_TRUE(lane.TrySubmit(task));
+    gate.AwaitWaiting(1);  // it is out of the queue
+    EXPECT_TRUE(lane.TrySubmit(task));
+    EXPECT_TRUE(lane.TrySubmit(task));
+    EXPECT_FALSE(lane.TrySubmit(task));
+    gate.Open();
+  }
+  EXPECT_EQ(done, 3);
 }
 
 TEST_F(Gallery, SaysWhetherItTakesChanges) {
