@@ -99,6 +99,7 @@ v1::ServeConfig ReadConfig(const ServeArguments& arguments) {
     ParseConfig("", "command line", overrides, &config);
   } else {
     LoadConfig(arguments.config, overrides, &config);
+    if (!config.has_index()) InvalidArgument(arguments.config, ": `index` is missing");
     ResolvePaths(arguments.config, &config);
   }
   return config;

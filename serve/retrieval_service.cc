@@ -13,30 +13,13 @@
 #include "serve/gallery.h"
 #include "serve/parts.h"
 #include "serve/search_request.h"
-#include "serve/status.h"
+#include "serve/task_call.h"
 
 namespace fluke::serve {
 namespace {
 
 // Of one call, in the pipeline at once: enough to fill its batches, a part of its queues.
 constexpr size_t kImagesAtOnce = 32, kSearchesAtOnce = 128;
-
-// INVALID_ARGUMENT when the bytes are no `Message`.
-template <typename Message>
-absl::Status Parse(const grpc::ByteBuffer& bytes, Message* message) {
-  grpc::ByteBuffer shared = bytes;  // the reader wants a mutable one; the slices are not copied
-  if (grpc::SerializationTraits<Message>::Deserialize(&shared, message).ok()) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(
-      StrCat("the request is no valid ", Message::descriptor()->full_name()));
-}
-
-template <typename Message>
-grpc::Status Serialize(const Message& message, grpc::ByteBuffer* bytes) {
-  bool own_buffer = false;
-  return grpc::SerializationTraits<Message>::Serialize(message, bytes, &own_buffer);
-}
 
 absl::Status InPlace(std::string_view what, size_t place, const absl::Status& status) {
   if (status.ok()) return status;
@@ -45,105 +28,32 @@ absl::Status InPlace(std::string_view what, size_t place, const absl::Status& st
 
 }  // namespace
 
-// One call from its request to the moment when its answer has left; deletes itself then.
-class RetrievalService::Call : public grpc::ServerUnaryReactor {
+// A call that finds its collection and its version once, and keeps both to its end.
+class RetrievalService::RetrievalCall : public Call {
  public:
-  Call(RetrievalService* service, Context* context, Bytes* response)
-      : service_(*service), context_(*context), response_(*response) {}
+  RetrievalCall(RetrievalService* service, const Method& method, Context* context, Bytes* response)
+      : Call(&service->gate_, method, context, response), service_(*service) {}
 
  protected:
-  // Parses and checks, by `check`, which throws or returns what is wrong. False when the call has
-  // been answered instead.
-  template <typename Request, typename Check>
-  bool Begin(const Bytes& bytes, Request* request, const Check& check) {
-    service_.under_way_.fetch_add(1);
-    if (service_.refusing_.load()) {
-      service_.under_way_.fetch_sub(1);
-      is_counted_ = false;
-      Fail(absl::UnavailableError("the server is stopping"));
-      return false;
-    }
-    absl::Status status = Parse(bytes, request);
-    if (status.ok()) {
-      try {
-        status = check();
-      } catch (...) {
-        status = StatusOf(std::current_exception(), "reading the request");
-      }
-    }
-    if (!status.ok()) Fail(status);
-    return status.ok();
+  // Throws NotFound.
+  void Choose(std::string_view collection) {
+    served_ = service_.catalogue_.Find(collection);
+    version_ = served_->Current();
   }
-
-  // What the call waits for in the pipeline ends with it.
-  void Watch(Query& query) const {
-    query.deadline = context_.deadline();
-    query.cancelled = [&context = context_] { return context.IsCancelled(); };
-  }
-
-  // False when the call has been answered instead.
-  bool IsWanted() {
-    if (context_.IsCancelled()) {
-      Fail(absl::CancelledError("cancelled while it waited"));
-    } else if (std::chrono::system_clock::now() >= context_.deadline()) {
-      Fail(absl::DeadlineExceededError("deadline exceeded while it waited"));
-    } else {
-      return true;
-    }
-    return false;
-  }
-
-  // A task of its own for the rest of the call: `answer` makes it or throws.
-  template <typename MakeAnswer>
-  void Submit(TaskLane& lane, const MakeAnswer& make_answer) {
-    const bool taken = lane.TrySubmit([this, make_answer] {
-      if (IsWanted()) Send(make_answer);
-    });
-    if (!taken) Fail(absl::ResourceExhaustedError("too many calls are waiting; try again later"));
-  }
-
-  template <typename MakeAnswer>
-  void Send(const MakeAnswer& make_answer) {
-    grpc::Status status;
-    try {
-      status = Serialize(make_answer(), &response_);
-    } catch (...) {
-      status = ToGrpcStatus(StatusOf(std::current_exception(), "the call"));
-    }
-    End(status);
-  }
-
-  void Fail(const absl::Status& status) { End(ToGrpcStatus(status)); }
 
   RetrievalService& service_;
-
- private:
-  // The last thing that is done to a call. gRPC orders it before OnDone with locks of its own;
-  // `ended_` says so where ThreadSanitizer can see it.
-  void End(const grpc::Status& status) {
-    ended_.store(true, std::memory_order_release);
-    Finish(status);
-  }
-  void OnDone() override {
-    ended_.load(std::memory_order_acquire);
-    if (is_counted_) service_.under_way_.fetch_sub(1);
-    delete this;
-  }
-
-  Context& context_;
-  Bytes& response_;
-  bool is_counted_ = true;
-  std::atomic<bool> ended_ = false;
+  std::shared_ptr<const ServedIndex> served_;
+  std::shared_ptr<const ServedVersion> version_;
 };
 
-class RetrievalService::SearchCall final : public Call {
+class RetrievalService::SearchCall final : public RetrievalCall {
  public:
-  using Call::Call;
+  using RetrievalCall::RetrievalCall;
 
   void Start(const Bytes& bytes) {
     std::unique_ptr<Query> query;
     const bool begun = Begin(bytes, &request_, [&]() -> absl::Status {
-      version_ = service_.served_.Current();
+      Choose(request_.collection());
       auto made = QueryFromRequest(request_, version_, service_.limits_.max_k);
       if (made.ok()) query = *std::move(made);
       return made.status();
@@ -167,14 +77,13 @@ class RetrievalService::SearchCall final : public Call {
     });
   }
 
-  std::shared_ptr<const ServedVersion> version_;
   v1::SearchRequest request_;  // the query views its image
 };
 
 // A call of several searches or photographs, each a query of its own, some at a time.
-class RetrievalService::ManyCall : public Call {
+class RetrievalService::ManyCall : public RetrievalCall {
  public:
-  using Call::Call;
+  using RetrievalCall::RetrievalCall;
 
  protected:
   using Made = absl::StatusOr<std::unique_ptr<Query>>;
@@ -212,8 +121,6 @@ class RetrievalService::ManyCall : public Call {
   // As the caller counts.
   virtual size_t NameOf(size_t place) const { return place; }
 
-  std::shared_ptr<const ServedVersion> version_;
-
  private:
   std::string_view what_;
   std::optional<Parts> parts_;
@@ -226,10 +133,12 @@ class RetrievalService::SearchBatchCall final : public ManyCall {
   void Start(const Bytes& bytes) {
     const bool begun = Begin(bytes, &request_, [&] {
       CheckCallSize(request_.searches_size(), "searches");
+      for (const v1::SearchRequest& search : request_.searches()) {
+        versions_.push_back(service_.catalogue_.Find(search.collection())->Current());
+      }
       return absl::OkStatus();
     });
     if (!begun) return;
-    version_ = service_.served_.Current();
     for (int i = 0; i < request_.searches_size(); ++i) answer_.add_responses();
     Run(
         "search", static_cast<size_t>(request_.searches_size()), kSearchesAtOnce,
@@ -240,13 +149,13 @@ class RetrievalService::SearchBatchCall final : public ManyCall {
  private:
   Made MakeOne(size_t place) {
     const int i = static_cast<int>(place);
-    Made query = QueryFromRequest(request_.searches(i), version_, service_.limits_.max_k);
+    Made query = QueryFromRequest(request_.searches(i), versions_[place], service_.limits_.max_k);
     if (!query.ok()) return query;
     (*query)->done = [this, i, place](const absl::StatusOr<Neighbors>& found) {
       absl::Status status = found.status();
       if (status.ok()) {
         try {
-          FillResponse(*found, *version_->index, answer_.mutable_responses(i));
+          FillResponse(*found, *versions_[place]->index, answer_.mutable_responses(i));
         } catch (...) {
           status = StatusOf(std::current_exception(), "writing the answer");
         }
@@ -257,6 +166,7 @@ class RetrievalService::SearchBatchCall final : public ManyCall {
   }
 
   v1::SearchBatchRequest request_;
+  std::vector<std::shared_ptr<const ServedVersion>> versions_;  // each search's
   v1::SearchBatchResponse answer_;
 };
 
@@ -267,10 +177,10 @@ class RetrievalService::EmbedCall final : public ManyCall {
   void Start(const Bytes& bytes) {
     const bool begun = Begin(bytes, &request_, [&] {
       CheckCallSize(request_.photographs_size(), "photographs");
+      Choose(request_.collection());
       return absl::OkStatus();
     });
     if (!begun) return;
-    version_ = service_.served_.Current();
     for (int i = 0; i < request_.photographs_size(); ++i) answer_.add_vectors();
     Run(
         "photograph", static_cast<size_t>(request_.photographs_size()), kImagesAtOnce,
@@ -307,15 +217,15 @@ class RetrievalService::UpsertCall final : public ManyCall {
         "item", photographs_.size(), kImagesAtOnce, [this](size_t place) { return MakeOne(place); },
         [this] {
           Submit(service_.stages_.changes,
-                 [this] { return UpsertItems(request_, vectors_, service_.served_); });
+                 [this] { return UpsertItems(request_, vectors_, *served_); });
         });
   }
 
  private:
   absl::Status Check() {
-    Changeable(service_.served_);
+    Choose(request_.collection());
+    Changeable(*served_);
     CheckCallSize(request_.items_size(), "items");
-    version_ = service_.served_.Current();
     dimension_ = static_cast<size_t>(version_->info.dimension);
     vectors_.resize(static_cast<size_t>(request_.items_size()) * dimension_);
     for (int i = 0; i < request_.items_size(); ++i) {
@@ -358,115 +268,108 @@ class RetrievalService::UpsertCall final : public ManyCall {
   std::vector<int> photographs_;  // items that have one
 };
 
-// A look-up or a change that needs no model.
+// A look-up or a change that needs no model; it finds its collection when its turn comes.
 template <typename Request, typename Response>
-class RetrievalService::TaskCall final : public Call {
- public:
-  using Call::Call;
+grpc::ServerUnaryReactor* RetrievalService::LookUp(std::string_view method, Context* context,
+                                                   const Bytes& request, Bytes* response,
+                                                   Response (*handle)(const Request&,
+                                                                      const ServedVersion&)) {
+  return TaskCall<Request, Response>::Start(
+      &gate_, {method, Right::kRead}, context, request, response, &stages_.look_ups,
+      [this, handle](const Request& parsed) {
+        return handle(parsed, *catalogue_.Find(parsed.collection())->Current());
+      });
+}
 
-  void Start(const Bytes& bytes, TaskLane& lane, std::function<Response(const Request&)> handle) {
-    if (!Begin(bytes, &request_, [] { return absl::OkStatus(); })) return;
-    Submit(lane, [this, handle = std::move(handle)] { return handle(request_); });
-  }
-
-  static grpc::ServerUnaryReactor* LookUp(RetrievalService* service, Context* context,
-                                          const Bytes& request, Bytes* response,
-                                          Response (*handle)(const Request&,
-                                                             const ServedVersion&)) {
-    auto* call = new TaskCall(service, context, response);
-    call->Start(request, service->stages_.look_ups, [service, handle](const Request& parsed) {
-      return handle(parsed, *service->served_.Current());
-    });
-    return call;
-  }
-
-  static grpc::ServerUnaryReactor* Change(RetrievalService* service, Context* context,
-                                          const Bytes& request, Bytes* response,
-                                          Response (*handle)(const Request&, const ServedIndex&)) {
-    auto* call = new TaskCall(service, context, response);
-    call->Start(request, service->stages_.changes, [service, handle](const Request& parsed) {
-      return handle(parsed, service->served_);
-    });
-    return call;
-  }
-
- private:
-  Request request_;
-};
+template <typename Request, typename Response>
+grpc::ServerUnaryReactor* RetrievalService::Change(std::string_view method, Context* context,
+                                                   const Bytes& request, Bytes* response,
+                                                   Response (*handle)(const Request&,
+                                                                      const ServedIndex&)) {
+  return TaskCall<Request, Response>::Start(
+      &gate_, {method, Right::kWrite}, context, request, response, &stages_.changes,
+      [this, handle](const Request& parsed) {
+        return handle(parsed, *catalogue_.Find(parsed.collection()));
+      });
+}
 
 grpc::ServerUnaryReactor* RetrievalService::Search(Context* context, const Bytes* request,
                                                    Bytes* response) {
-  auto* call = new SearchCall(this, context, response);
+  auto* call = new SearchCall(this, {"Retrieval/Search", Right::kRead}, context, response);
   call->Start(*request);
   return call;
 }
 
 grpc::ServerUnaryReactor* RetrievalService::SearchBatch(Context* context, const Bytes* request,
                                                         Bytes* response) {
-  auto* call = new SearchBatchCall(this, context, response);
+  auto* call =
+      new SearchBatchCall(this, {"Retrieval/SearchBatch", Right::kRead}, context, response);
   call->Start(*request);
   return call;
 }
 
 grpc::ServerUnaryReactor* RetrievalService::Embed(Context* context, const Bytes* request,
                                                   Bytes* response) {
-  auto* call = new EmbedCall(this, context, response);
+  auto* call = new EmbedCall(this, {"Retrieval/Embed", Right::kRead}, context, response);
   call->Start(*request);
   return call;
 }
 
 grpc::ServerUnaryReactor* RetrievalService::Upsert(Context* context, const Bytes* request,
                                                    Bytes* response) {
-  auto* call = new UpsertCall(this, context, response);
+  auto* call = new UpsertCall(this, {"Retrieval/Upsert", Right::kWrite}, context, response);
   call->Start(*request);
   return call;
 }
 
 grpc::ServerUnaryReactor* RetrievalService::Update(Context* context, const Bytes* request,
                                                    Bytes* response) {
-  return TaskCall<v1::UpdateRequest, v1::UpdateResponse>::Change(this, context, *request, response,
-                                                                 UpdateItems);
+  return Change("Retrieval/Update", context, *request, response, UpdateItems);
 }
 
 grpc::ServerUnaryReactor* RetrievalService::Delete(Context* context, const Bytes* request,
                                                    Bytes* response) {
-  return TaskCall<v1::DeleteRequest, v1::DeleteResponse>::Change(this, context, *request, response,
-                                                                 DeleteItems);
+  return Change("Retrieval/Delete", context, *request, response, DeleteItems);
 }
 
 grpc::ServerUnaryReactor* RetrievalService::Get(Context* context, const Bytes* request,
                                                 Bytes* response) {
-  return TaskCall<v1::GetRequest, v1::GetResponse>::LookUp(this, context, *request, response,
-                                                           GetItems);
+  return LookUp("Retrieval/Get", context, *request, response, GetItems);
 }
 
 grpc::ServerUnaryReactor* RetrievalService::Scroll(Context* context, const Bytes* request,
                                                    Bytes* response) {
-  return TaskCall<v1::ScrollRequest, v1::ScrollResponse>::LookUp(this, context, *request, response,
-                                                                 ScrollItems);
+  return LookUp("Retrieval/Scroll", context, *request, response, ScrollItems);
 }
 
 grpc::ServerUnaryReactor* RetrievalService::Count(Context* context, const Bytes* request,
                                                   Bytes* response) {
-  return TaskCall<v1::CountRequest, v1::CountResponse>::LookUp(this, context, *request, response,
-                                                               CountItems);
+  return LookUp("Retrieval/Count", context, *request, response, CountItems);
 }
 
 grpc::ServerUnaryReactor* RetrievalService::Facet(Context* context, const Bytes* request,
                                                   Bytes* response) {
-  return TaskCall<v1::FacetRequest, v1::FacetResponse>::LookUp(this, context, *request, response,
-                                                               FacetItems);
+  return LookUp("Retrieval/Facet", context, *request, response, FacetItems);
 }
 
 grpc::ServerUnaryReactor* RetrievalService::Describe(Context* context, const Bytes* request,
                                                      Bytes* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   v1::DescribeRequest parsed;
-  if (absl::Status status = Parse(*request, &parsed); !status.ok()) {
+  std::shared_ptr<const ServedIndex> served;
+  absl::Status status = Parse(*request, &parsed);
+  if (status.ok()) {
+    try {
+      served = catalogue_.Find(parsed.collection());
+    } catch (...) {
+      status = StatusOf(std::current_exception(), "reading the request");
+    }
+  }
+  if (!status.ok()) {
     reactor->Finish(ToGrpcStatus(status));
     return reactor;
   }
-  const auto version = served_.Current();
+  const auto version = served->Current();
   const IndexInfo& info = version->info;
   v1::DescribeResponse answer;
   answer.set_size(info.size);
@@ -476,7 +379,7 @@ grpc::ServerUnaryReactor* RetrievalService::Describe(Context* context, const Byt
   answer.set_model_fingerprint(info.fingerprint);
   answer.set_snapshot(info.snapshot);
   answer.set_accepts_images(version->embedder != nullptr);
-  answer.set_read_only(served_.live() == nullptr);
+  answer.set_read_only(served->live() == nullptr);
   answer.set_changed(info.changed);
   reactor->Finish(Serialize(answer, response));
   return reactor;

@@ -2,12 +2,13 @@
 // answer.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
+#include <string_view>
 
 #include "fluke/v1/retrieval.grpc.pb.h"
+#include "serve/call.h"
+#include "serve/catalogue.h"
 #include "serve/pipeline.h"
-#include "serve/served_index.h"
 #include "serve/task_lane.h"
 
 namespace fluke::serve {
@@ -45,9 +46,10 @@ using Service = v1::Retrieval::WithRawCallbackMethod_Describe<S10>;
 // methods are the raw ones, because the typed ones answer a damaged message with UNIMPLEMENTED.
 class RetrievalService final : public raw::Service {
  public:
-  // Both outlive the service.
-  RetrievalService(const ServedIndex* served, const RequestLimits& limits, Stages* stages)
-      : served_(*served), limits_(limits), stages_(*stages) {}
+  // All of them outlive the service.
+  RetrievalService(const Catalogue* catalogue, const RequestLimits& limits, Stages* stages,
+                   CallGate* gate)
+      : catalogue_(*catalogue), limits_(limits), stages_(*stages), gate_(*gate) {}
 
   using Context = grpc::CallbackServerContext;
   using Bytes = grpc::ByteBuffer;
@@ -63,26 +65,26 @@ class RetrievalService final : public raw::Service {
   grpc::ServerUnaryReactor* Facet(Context*, const Bytes* request, Bytes* response) override;
   grpc::ServerUnaryReactor* Describe(Context*, const Bytes* request, Bytes* response) override;
 
-  // From now on every call but Describe is answered UNAVAILABLE.
-  void RefuseCalls() { refusing_.store(true); }
-  // Calls that were taken in and whose answer has not left yet.
-  int64_t calls_under_way() const { return under_way_.load(); }
-
  private:
-  class Call;
+  class RetrievalCall;
   class SearchCall;
   class ManyCall;
   class SearchBatchCall;
   class EmbedCall;
   class UpsertCall;
   template <typename Request, typename Response>
-  class TaskCall;
+  grpc::ServerUnaryReactor* LookUp(std::string_view method, Context* context, const Bytes& request,
+                                   Bytes* response,
+                                   Response (*handle)(const Request&, const ServedVersion&));
+  template <typename Request, typename Response>
+  grpc::ServerUnaryReactor* Change(std::string_view method, Context* context, const Bytes& request,
+                                   Bytes* response,
+                                   Response (*handle)(const Request&, const ServedIndex&));
 
-  const ServedIndex& served_;
+  const Catalogue& catalogue_;
   const RequestLimits limits_;
   Stages& stages_;
-  std::atomic<bool> refusing_ = false;
-  std::atomic<int64_t> under_way_ = 0;
+  CallGate& gate_;
 };
 
 }  // namespace fluke::serve

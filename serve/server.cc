@@ -63,12 +63,13 @@ struct RetrievalServer::Parts {
   template <typename Index>
   Parts(std::shared_ptr<Index> index, std::shared_ptr<const Embedder> embedder,
         const v1::ServeConfig& config)
-      : served(std::move(index), std::move(embedder)),
+      : catalogue(std::make_shared<const ServedIndex>(std::move(index), std::move(embedder))),
         stages(PipelineOptionsOf(config)),
-        service(&served, RequestLimits{.max_k = config.max_k()}, &stages) {}
+        service(&catalogue, RequestLimits{.max_k = config.max_k()}, &stages, &gate) {}
 
   // In this order: the server's calls use the service, the service uses the stages.
-  ServedIndex served;
+  Catalogue catalogue;
+  CallGate gate;
   Stages stages;
   RetrievalService service;
   std::unique_ptr<grpc::Server> server;
@@ -124,12 +125,12 @@ void RetrievalServer::Stop(std::chrono::milliseconds drain_timeout) {
   std::call_once(parts_->stopped, [&] {
     grpc::Server& server = *parts_->server;
     server.GetHealthCheckService()->Shutdown();
-    parts_->service.RefuseCalls();
+    parts_->gate.RefuseCalls();
     const Clock::time_point begin = Clock::now();
     const auto is_draining = [&] {
       const auto passed = Clock::now() - begin;
       return passed < drain_timeout &&
-             (passed < kRefusalPeriod || parts_->service.calls_under_way() > 0);
+             (passed < kRefusalPeriod || parts_->gate.calls_under_way() > 0);
     };
     while (is_draining()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     // Cancels what is left: calls that outlast the timeout, and streams that never end by
