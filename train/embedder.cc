@@ -14,6 +14,7 @@
 #include "train/device.h"
 #include "train/input.h"
 #include "train/models/embedding_network.h"
+#include "train/models/fused_conv.h"
 #include "train/run_folder.h"
 #include "train/unit_rows.h"
 #include "train/weights.h"
@@ -29,7 +30,7 @@ struct OpenModel {
   std::string fingerprint;
 };
 
-OpenModel OpenRun(const std::string& path, at::Device device) {
+OpenModel OpenRun(const std::string& path, at::Device device, at::ScalarType type) {
   const RunFolder run{path};
   if (!std::filesystem::exists(run.model())) {
     NotFound(path, ": no trained model there (", run.model().filename().string(), " is missing)");
@@ -45,6 +46,7 @@ OpenModel OpenRun(const std::string& path, at::Device device) {
   model.network->to(device);
   if (model.channels_last) MakeChannelsLast(*model.network);
   model.network->eval();
+  if (device.is_cpu() && CanFuse(type)) model.network->Fuse(type);
   // Weights, architecture and preprocessing decide what an embedding means; how it was trained does
   // not.
   model.fingerprint = Sha1Hex(StrCat(Sha1Hex(ReadFile(run.model())), ConfigToYaml(config.model()),
@@ -60,8 +62,9 @@ class TorchEmbedder : public Embedder {
     if (runs.empty()) InvalidArgument("no model given");
     PrepareThreadsAndMemory(options.threads);
     std::string fingerprints;
+    const at::ScalarType type = precision_ == "bf16" ? at::kBFloat16 : at::kFloat;
     for (const std::string& run : runs) {
-      models_.push_back(OpenRun(run, device_));
+      models_.push_back(OpenRun(run, device_, type));
       dimension_ += models_.back().network->dim();
       min_side_px_ =
           std::max({min_side_px_, models_.back().input.width, models_.back().input.height});

@@ -3,8 +3,8 @@
 
 The same job: resnet18 at 224 x 224 with a 256-d head of random weights, 50,000 random unit vectors searched exactly, top 20; callers
 that ask one query after the other on the same machine. Image queries are nyala photographs; the embedding cache is off. Ours is
-measured in float32 and in bf16, and how many of float32's top 20 bf16 finds among nyala's own embeddings; the peer likewise, its
-better figures count. Needs --peer-python, whose numpy makes the vectors.
+measured in float32 and in bf16, which counts where it finds at least .99 of float32's top 20 among nyala's own embeddings; the peer
+likewise, its better figures count whatever it finds. Needs --peer-python, whose numpy makes the vectors.
 """
 import csv
 import json
@@ -36,6 +36,7 @@ for name, count, seed in (("gallery", rows, 0), ("queries", 200, 1)):
     (folder / name / "items.csv").write_text("id\\n" + "".join(f"{i}\\n" for i in range(count)))
 """
 CONCURRENCIES = (1, 8, 32)
+BF16_OVERLAP = .99
 
 
 class Server:
@@ -67,7 +68,7 @@ def top_20_overlap(bench, run, manifest):
     rankings = {}
     for precision in ("fp32", "bf16"):
         bench.fluke("embed", "--model", run, "--data", manifest, "--out", bench.work / precision, "--precision", precision)
-        bench.fluke("index", "build", "--embeddings", bench.work / precision, "--out", bench.work / f"{precision}_index", "--overwrite")
+        bench.fluke("index", "build", "--embeddings", bench.work / precision, "--out", bench.work / f"{precision}_index")
         out = bench.work / f"{precision}.csv"
         bench.fluke("search", "--index", bench.work / f"{precision}_index", "--queries", bench.work / precision, "--out", out, "--exclude-self")
         found = rankings.setdefault(precision, {})
@@ -113,7 +114,7 @@ def main():
     peers = {name: bench.peer("serve.py", "bench", "--rows", args.rows, *words) for name, words in (("fp32", []), ("bf16", ["--bf16"]))}
     figures.update({f"peer_{name}": peer for name, peer in peers.items()})
     if any(peers.values()):
-        mine = [figures["fluke_fp32"], figures["fluke_bf16"]]
+        mine = [figures["fluke_fp32"]] + [figures["fluke_bf16"]] * (figures["top_20_overlap_bf16"] >= BF16_OVERLAP)
         for kind in ("vector", "image"):
             for concurrency in CONCURRENCIES:
                 name = f"{kind}_c{concurrency}"

@@ -6,8 +6,10 @@
 #include <cmath>
 #include <vector>
 
+#include "train/device.h"
 #include "train/models/backbone.h"
 #include "train/models/embedding_network.h"
+#include "train/models/fused_conv.h"
 #include "train/weights.h"
 
 namespace fluke::train {
@@ -89,13 +91,28 @@ TEST(Backbones, AgreeWithTorchvision) {
       EXPECT_EQ(backbone->features(), e.features);
       Fill(*backbone);
       backbone->eval();
-      const at::Tensor y = backbone->forward(image).mean({2, 3});
-      for (int64_t i = 0; i < 4; ++i)
-        EXPECT_NEAR(y[0][i].item<double>(), e.first[i], 2e-4 + 1e-4 * e.first[i]);
-      for (int64_t i = 0; i < 2; ++i) {
-        EXPECT_NEAR(y[1][e.features - 2 + i].item<double>(), e.last[i], 2e-4 + 1e-4 * e.last[i]);
+      const auto expect_torchvisions = [&](double absolute, double relative) {
+        const at::Tensor y = backbone->forward(image).to(at::kFloat).mean({2, 3});
+        for (int64_t i = 0; i < 4; ++i)
+          EXPECT_NEAR(y[0][i].item<double>(), e.first[i], absolute + relative * e.first[i]);
+        for (int64_t i = 0; i < 2; ++i) {
+          EXPECT_NEAR(y[1][e.features - 2 + i].item<double>(), e.last[i],
+                      absolute + relative * e.last[i]);
+        }
+        EXPECT_NEAR(y.sum().item<double>(), e.sum, 10 * relative * e.sum);
+      };
+      expect_torchvisions(2e-4, 1e-4);
+      if (CanFuse(at::kFloat)) {
+        SCOPED_TRACE("fused");
+        backbone->Fuse(at::kFloat);
+        expect_torchvisions(2e-4, 1e-4);
       }
-      EXPECT_NEAR(y.sum().item<double>(), e.sum, 1e-3 * e.sum);
+      if (CanFuse(at::kBFloat16)) {
+        SCOPED_TRACE("fused, bf16");  // 8 bits of mantissa through up to 121 layers
+        backbone->Fuse(at::kBFloat16);
+        const AutocastScope autocast("bf16", at::kCPU);
+        expect_torchvisions(.05, .05);
+      }
     }
   }
 }

@@ -15,6 +15,10 @@ class Backbone : public torch::nn::Module {
  public:
   // images: N x C x H x W -> features: N x features() x h x w.
   virtual at::Tensor forward(at::Tensor images) = 0;
+  // From now on only used, on the CPU, as it is now, without gradients: forward computes in `type`
+  // (float32, bfloat16; CanFuse of fused_conv.h), some layers as one, equal up to rounding. Calls
+  // of forward must not overlap then.
+  virtual void Fuse(at::ScalarType type) = 0;
   // Channels of the feature map.
   virtual int64_t features() const = 0;
 };

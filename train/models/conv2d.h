@@ -18,6 +18,9 @@ class Conv2dImpl : public torch::nn::Module {
   // x: N x in x H x W -> N x out x H' x W'; bf16 inside a bf16 autocast.
   at::Tensor forward(const at::Tensor& x);
 
+  int64_t stride() const { return stride_; }
+  int64_t padding() const { return padding_; }
+
   at::Tensor weight;
 
  private:

@@ -1,5 +1,6 @@
 #include "train/models/backbone.h"
 #include "train/models/conv2d.h"
+#include "train/models/fused_conv.h"
 
 namespace fluke::train {
 namespace {
@@ -24,12 +25,24 @@ class Conv4 : public Backbone {
 
   at::Tensor forward(at::Tensor x) override {
     for (size_t layer = 0; layer < 4; ++layer) {
-      x = features_[2 * layer]->as<Conv2d>()->forward(x);
-      x = features_[2 * layer + 1]->as<nn::BatchNorm2d>()->forward(x).relu_();
+      if (!fused_.empty()) {
+        x = fused_[layer].Relu(x);
+      } else {
+        x = features_[2 * layer]->as<Conv2d>()->forward(x);
+        x = features_[2 * layer + 1]->as<nn::BatchNorm2d>()->forward(x).relu_();
+      }
       // The last pooling would leave nothing of a map that is one pixel wide or high.
       if (x.size(2) > 1 && x.size(3) > 1) x = at::max_pool2d(x, {2, 2});
     }
     return x;
+  }
+
+  void Fuse(at::ScalarType type) override {
+    for (size_t layer = 0; layer < 4; ++layer) {
+      Conv2d conv(features_->ptr<Conv2dImpl>(2 * layer));
+      nn::BatchNorm2d norm(features_->ptr<nn::BatchNorm2dImpl>(2 * layer + 1));
+      fused_.emplace_back(conv, norm, type);
+    }
   }
 
   int64_t features() const override { return width_; }
@@ -37,6 +50,7 @@ class Conv4 : public Backbone {
  private:
   int64_t width_;
   nn::ModuleList features_;
+  std::vector<FusedConv> fused_;  // of Fuse, one a layer
 };
 
 }  // namespace

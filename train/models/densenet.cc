@@ -2,6 +2,7 @@
 
 #include "train/models/backbone.h"
 #include "train/models/conv2d.h"
+#include "train/models/fused_conv.h"
 
 namespace fluke::train {
 namespace {
@@ -32,14 +33,18 @@ class DenseLayer : public nn::Module {
   }
 
   at::Tensor forward(const at::Tensor& x) {
-    return conv2_(norm2_(conv1_(norm1_(x).relu_())).relu_());
+    const at::Tensor y = norm1_(x).relu_();
+    return conv2_(fused1_ ? fused1_.Relu(y) : norm2_(conv1_(y)).relu_());
   }
+
+  void Fuse(at::ScalarType type) { fused1_ = FusedConv(conv1_, norm2_, type); }
 
  private:
   nn::BatchNorm2d norm1_;
   Conv2d conv1_;
   nn::BatchNorm2d norm2_;
   Conv2d conv2_;
+  FusedConv fused1_;  // conv1 and norm2, of Fuse
 };
 
 // Each layer sees what all layers before it made.
@@ -55,6 +60,10 @@ class DenseBlock : public nn::Module {
   at::Tensor forward(at::Tensor x) {
     for (const auto& layer : layers_) x = at::cat({x, layer->forward(x)}, 1);
     return x;
+  }
+
+  void Fuse(at::ScalarType type) {
+    for (const auto& layer : layers_) layer->Fuse(type);
   }
 
  private:
@@ -100,12 +109,18 @@ class Densenet : public Backbone {
   }
 
   at::Tensor forward(at::Tensor x) override {
-    x = at::max_pool2d(norm0_(conv0_(x)).relu_(), {3, 3}, {2, 2}, {1, 1});
+    x = fused0_ ? fused0_.Relu(x) : norm0_(conv0_(x)).relu_();
+    x = at::max_pool2d(x, {3, 3}, {2, 2}, {1, 1});
     for (int i = 0; i < 4; ++i) {
       x = blocks_[i]->forward(x);
       if (i < 3) x = transitions_[i]->forward(x);
     }
     return norm5_(x).relu_();
+  }
+
+  void Fuse(at::ScalarType type) override {
+    fused0_ = FusedConv(conv0_, norm0_, type);
+    for (const auto& block : blocks_) block->Fuse(type);
   }
 
   int64_t features() const override { return channels_; }
@@ -114,6 +129,7 @@ class Densenet : public Backbone {
   int64_t channels_ = 0;
   Conv2d conv0_{nullptr};
   nn::BatchNorm2d norm0_{nullptr}, norm5_{nullptr};
+  FusedConv fused0_;  // conv0 and norm0, of Fuse
   std::array<std::shared_ptr<DenseBlock>, 4> blocks_;
   std::array<std::shared_ptr<Transition>, 3> transitions_;
 };

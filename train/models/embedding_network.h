@@ -20,6 +20,9 @@ class EmbeddingNetwork : public torch::nn::Module {
   // images: N x C x H x W, normalised -> N x dim, float32, not normalised to length 1.
   at::Tensor forward(const at::Tensor& images);
 
+  // From now on only used: Backbone::Fuse.
+  void Fuse(at::ScalarType type) { backbone_->Fuse(type); }
+
   int64_t dim() const { return dim_; }
 
  private:

@@ -2,6 +2,7 @@
 
 #include "train/models/backbone.h"
 #include "train/models/conv2d.h"
+#include "train/models/fused_conv.h"
 
 namespace fluke::train {
 namespace {
@@ -31,23 +32,41 @@ class Block : public nn::Module {
       bn3_ = register_module("bn3", nn::BatchNorm2d(out));
     }
     if (stride != 1 || in != out) {
-      downsample_ = register_module("downsample",
-                                    nn::Sequential(Conv(in, out, 1, stride), nn::BatchNorm2d(out)));
+      shortcut_conv_ = Conv(in, out, 1, stride);
+      shortcut_bn_ = nn::BatchNorm2d(out);
+      register_module("downsample", nn::Sequential(shortcut_conv_, shortcut_bn_));
     }
   }
 
+  void Fuse(at::ScalarType type) {
+    fused1_ = FusedConv(conv1_, bn1_, type);
+    fused2_ = FusedConv(conv2_, bn2_, type);
+    if (bottleneck_) fused3_ = FusedConv(conv3_, bn3_, type);
+    if (shortcut_conv_.is_empty()) return;
+    fused_shortcut_ = FusedConv(shortcut_conv_, shortcut_bn_, type);
+  }
+
   at::Tensor forward(const at::Tensor& x) {
-    const at::Tensor shortcut = downsample_.is_empty() ? x : downsample_->forward(x);
+    if (fused1_) return ForwardFused(x);
+    const at::Tensor shortcut = shortcut_conv_.is_empty() ? x : shortcut_bn_(shortcut_conv_(x));
     at::Tensor y = bn2_(conv2_(bn1_(conv1_(x)).relu_()));
     if (bottleneck_) y = bn3_(conv3_(y.relu_()));
     return y.add_(shortcut).relu_();
   }
 
  private:
+  // `x` is the block's own: it may be written to.
+  at::Tensor ForwardFused(const at::Tensor& x) {
+    const at::Tensor shortcut = fused_shortcut_ ? fused_shortcut_(x) : x;
+    const at::Tensor y = fused1_.Relu(x);
+    if (!fused3_) return fused2_.AddRelu(y, shortcut);
+    return fused3_.AddRelu(fused2_.Relu(y), shortcut);
+  }
+
   bool bottleneck_;
-  Conv2d conv1_{nullptr}, conv2_{nullptr}, conv3_{nullptr};
-  nn::BatchNorm2d bn1_{nullptr}, bn2_{nullptr}, bn3_{nullptr};
-  nn::Sequential downsample_{nullptr};
+  Conv2d conv1_{nullptr}, conv2_{nullptr}, conv3_{nullptr}, shortcut_conv_{nullptr};
+  nn::BatchNorm2d bn1_{nullptr}, bn2_{nullptr}, bn3_{nullptr}, shortcut_bn_{nullptr};
+  FusedConv fused1_, fused2_, fused3_, fused_shortcut_;  // of Fuse
 };
 
 class Resnet : public Backbone {
@@ -71,12 +90,19 @@ class Resnet : public Backbone {
   }
 
   at::Tensor forward(at::Tensor x) override {
-    x = bn1_(conv1_(x)).relu_();
+    x = fused1_ ? fused1_.Relu(x) : bn1_(conv1_(x)).relu_();
     if (!small_stem_) x = at::max_pool2d(x, {3, 3}, {2, 2}, {1, 1});
     for (auto& layer : layers_) {
       for (const auto& block : *layer) x = block->as<Block>()->forward(x);
     }
     return x;
+  }
+
+  void Fuse(at::ScalarType type) override {
+    fused1_ = FusedConv(conv1_, bn1_, type);
+    for (auto& layer : layers_) {
+      for (const auto& block : *layer) block->as<Block>()->Fuse(type);
+    }
   }
 
   int64_t features() const override { return features_; }
@@ -86,6 +112,7 @@ class Resnet : public Backbone {
   int64_t features_ = 0;
   Conv2d conv1_{nullptr};
   nn::BatchNorm2d bn1_{nullptr};
+  FusedConv fused1_;  // of Fuse
   std::array<nn::ModuleList, 4> layers_;
 };
 
