@@ -15,29 +15,24 @@ StreamCall::StreamCall(CallGate* gate, OpenStreams* open_streams, const Method& 
 void StreamCall::Start() {
   const absl::Status status = gate_.Enter(method_, context_);
   is_inside_ = status.ok();
-  if (!status.ok()) {
-    const std::lock_guard lock(mutex_);
-    TakeNoMore(status);
-  }
+  // gRPC ends no call before it has been given to it.
   if (is_inside_) open_streams_.Add(this);
-  Advance();
+  std::unique_lock lock(mutex_);
+  if (!status.ok()) TakeNoMore(status);
+  Advance(lock);
 }
 
 void StreamCall::Answer(const grpc::ByteBuffer& answer) {
-  {
-    const std::lock_guard lock(mutex_);
-    answers_.push_back(answer);
-  }
-  Advance();
+  std::unique_lock lock(mutex_);
+  answers_.push_back(answer);
+  Advance(lock);
 }
 
 void StreamCall::Break(const absl::Status& status) {
-  {
-    const std::lock_guard lock(mutex_);
-    --under_way_;
-    TakeNoMore(status);
-  }
-  Advance();
+  std::unique_lock lock(mutex_);
+  --under_way_;
+  TakeNoMore(status);
+  Advance(lock);
 }
 
 void StreamCall::Watch(Query& query) const {
@@ -46,11 +41,9 @@ void StreamCall::Watch(Query& query) const {
 }
 
 void StreamCall::EndSoon() {
-  {
-    const std::lock_guard lock(mutex_);
-    TakeNoMore(absl::UnavailableError("the server is stopping"));
-  }
-  Advance();
+  std::unique_lock lock(mutex_);
+  TakeNoMore(absl::UnavailableError("the server is stopping"));
+  Advance(lock);
 }
 
 void StreamCall::TakeNoMore(const absl::Status& status) {
@@ -58,8 +51,7 @@ void StreamCall::TakeNoMore(const absl::Status& status) {
   if (status_.ok()) status_ = status;
 }
 
-void StreamCall::Advance() {
-  std::unique_lock lock(mutex_);
+void StreamCall::Advance(std::unique_lock<std::mutex>& lock) {
   // One thread at a time; what happens meanwhile is seen by its next round. It begins what it
   // begins without the lock, and while it does so the call cannot end.
   if (advancing_) return;
@@ -90,31 +82,27 @@ void StreamCall::Advance() {
 }
 
 void StreamCall::OnReadDone(bool ok) {
-  grpc::ByteBuffer request;
-  bool is_taken = false;
-  {
-    const std::lock_guard lock(mutex_);
-    reading_ = false;
-    if (!ok) TakeNoMore(absl::OkStatus());
-    is_taken = !takes_no_more_;
-    if (is_taken) {
-      ++under_way_;
-      request.Swap(&request_);
-    }
-  }
   // gRPC keeps the call until this returns.
-  if (is_taken) Handle(request);
-  Advance();
+  std::unique_lock lock(mutex_);
+  reading_ = false;
+  if (!ok) TakeNoMore(absl::OkStatus());
+  if (!takes_no_more_) {
+    ++under_way_;
+    grpc::ByteBuffer request;
+    request.Swap(&request_);
+    lock.unlock();
+    Handle(request);
+    lock.lock();
+  }
+  Advance(lock);
 }
 
 void StreamCall::OnWriteDone(bool /*ok*/) {
-  {
-    const std::lock_guard lock(mutex_);
-    writing_ = false;
-    answers_.pop_front();
-    --under_way_;
-  }
-  Advance();
+  std::unique_lock lock(mutex_);
+  writing_ = false;
+  answers_.pop_front();
+  --under_way_;
+  Advance(lock);
 }
 
 void StreamCall::OnDone() {

@@ -44,8 +44,9 @@ class StreamCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBu
   void EndSoon() override;
   // Takes in no more requests; the stream ends with the first status that is not OK.
   void TakeNoMore(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Reads, writes and ends, as far as it is time.
-  void Advance();
+  // Reads, writes and ends, as far as it is time. `lock` of `mutex_` is held since the change that
+  // makes it time: in between, another thread might answer and end the whole.
+  void Advance(std::unique_lock<std::mutex>& lock);
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;

@@ -92,7 +92,7 @@ TEST(SearchStream, ABadRequestIsAnsweredAndDoesNotEndTheStream) {
   stream.stream->Write(Numbered(2, VectorRequest({1, 0})));
   stream.stream->Write(Numbered(3, ImageRequest("no pixels")));
   stream.stream->Write(Numbered(4, elsewhere));
-  // No UTF-8: the server cannot parse it and so not tell its number.
+  // No UTF-8: of this the server can read the number alone.
   stream.stream->Write(Numbered(5, ItemRequest("\xc3\x28")));
   stream.stream->Write(Numbered(6, VectorRequest({0, 1, 0})));
   ASSERT_TRUE(stream.Finish(6).ok());
@@ -101,8 +101,8 @@ TEST(SearchStream, ABadRequestIsAnsweredAndDoesNotEndTheStream) {
   EXPECT_EQ(stream.answers[2].code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(stream.answers[3].code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(stream.answers[4].code(), grpc::StatusCode::NOT_FOUND);
-  EXPECT_EQ(stream.answers[0].code(), grpc::StatusCode::INVALID_ARGUMENT);
-  EXPECT_THAT(stream.answers[0].message(), HasSubstr("no valid fluke.v1.SearchStreamRequest"));
+  EXPECT_EQ(stream.answers[5].code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(stream.answers[5].message(), HasSubstr("no valid fluke.v1.SearchStreamRequest"));
   EXPECT_EQ(stream.answers[6].response().hits(0).id(), "east");
 }
 
