@@ -83,9 +83,9 @@ class Gallery(unittest.TestCase):
         self.index = self.folder / "circle.index"
         fluke.run("index", "build", "--embeddings", fluke.write_embeddings(self.folder / "circle", circle), "--out", self.index)
         self.start("--read-only")
-        # Like 53 degrees and unlike 37 is beyond 53; what served as an example is left out.
+        # 2 (cos 53, sin 53) - (cos 37, sin 37) points to 53 + atan2(sin 16, 2 - cos 16) = 67.9 degrees.
         hits = fluke.query(self.address, "--like", "id:i3a", "--unlike", "id:i2b", "-k", 2)
-        self.assertEqual([hit["id"] for hit in hits], ["i3b", "i4a"])
+        self.assertEqual([hit["id"] for hit in hits], ["i4a", "i4b"])
         answer = fluke.run_json("query", "--server", self.address, "--id", "i3a", "--groups", 2, "--group-size", 2)
         self.assertEqual([(group["identity"], [hit["id"] for hit in group["hits"]]) for group in answer["queries"][0]["groups"]],
                          [("i3", ["i3a", "i3b"]), ("i2", ["i2b", "i2a"])])
