@@ -32,7 +32,12 @@ constexpr Verb kVerbs[] = {
     {"serve", DeclareServe, "answer similarity queries over gRPC",
      "fluke serve --model runs/a,runs/b --index gallery --listen 127.0.0.1:50051"},
     {"query", DeclareQuery, "ask a running server",
-     "fluke query --server 127.0.0.1:50051 --image whale.jpg -k 20"},
+     "fluke query --server 127.0.0.1:50051 --image whale.jpg -k 20\n"
+     "  fluke query --like whale.jpg --like id:w_12/3.jpg --unlike id:w_77/1.jpg\n"
+     "  fluke query --image whale.jpg --groups 5 --group-size 4"},
+    {"identify", DeclareIdentify, "who is this, or is it somebody new? asks a running server",
+     "fluke identify --server 127.0.0.1:50051 --image whale.jpg\n"
+     "  fluke identify --id w_12/3.jpg --threshold 0.6 --json"},
     {"upsert", DeclareUpsert,
      "put items into a running server's gallery, or new ones in their place",
      "fluke upsert --server 127.0.0.1:50051 --data new_photos/"},

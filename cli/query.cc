@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -31,7 +32,10 @@ struct QueryArguments {
   std::vector<std::string> images;
   std::string vectors;
   std::vector<std::string> ids;
+  std::vector<std::string> like, unlike;  // files, or "id:" and an item
   uint32_t k = 20;
+  uint32_t groups = 0;  // 0: neighbours without grouping
+  uint32_t group_size = 3;
   bool exclude_self = false;
   std::string exclude_id;
   std::string filter;
@@ -95,28 +99,49 @@ struct AskedQuery {
   std::string name;  // the file, "vectors.npy[3]" or the id
   v1::SearchRequest request;
   KnownPhotos::Photo photo;
-  v1::SearchResponse response;
+  v1::SearchResponse response;  // of groups: all their hits
+  std::optional<v1::SearchGroupsResponse> groups;
   std::optional<Error> error;
 };
 
-void SetCrop(const Box& box, v1::SearchRequest* request) {
-  request->mutable_crop()->set_x(box.x);
-  request->mutable_crop()->set_y(box.y);
-  request->mutable_crop()->set_w(box.w);
-  request->mutable_crop()->set_h(box.h);
+v1::CropBox CropOf(const Box& box) {
+  v1::CropBox crop;
+  crop.set_x(box.x);
+  crop.set_y(box.y);
+  crop.set_w(box.w);
+  crop.set_h(box.h);
+  return crop;
 }
 
 AskedQuery ImageQuery(const std::string& file, const std::vector<float>& crop,
                       const KnownPhotos& photos) {
-  AskedQuery query{
-      .name = file, .request = {}, .photo = photos.OfFile(file), .response = {}, .error = {}};
+  AskedQuery query{.name = file,
+                   .request = {},
+                   .photo = photos.OfFile(file),
+                   .response = {},
+                   .groups = {},
+                   .error = {}};
   query.request.set_image(ReadFile(file, kMaxImageBytes));
   if (!crop.empty()) {
-    SetCrop({.x = crop[0], .y = crop[1], .w = crop[2], .h = crop[3]}, &query.request);
+    *query.request.mutable_crop() =
+        CropOf({.x = crop[0], .y = crop[1], .w = crop[2], .h = crop[3]});
   } else if (query.photo && query.photo.item->box) {
-    SetCrop(*query.photo.item->box, &query.request);
+    *query.request.mutable_crop() = CropOf(*query.photo.item->box);
   }
   return query;
+}
+
+v1::Example ExampleOf(const std::string& named, const KnownPhotos& photos) {
+  constexpr std::string_view kItem = "id:";
+  v1::Example example;
+  if (named.starts_with(kItem)) {
+    example.set_item_id(named.substr(kItem.size()));
+    return example;
+  }
+  example.set_image(ReadFile(named, kMaxImageBytes));
+  const KnownPhotos::Photo photo = photos.OfFile(named);
+  if (photo && photo.item->box) *example.mutable_crop() = CropOf(*photo.item->box);
+  return example;
 }
 
 std::vector<AskedQuery> QueriesOf(const QueryArguments& arguments, const KnownPhotos& photos) {
@@ -140,8 +165,19 @@ std::vector<AskedQuery> QueriesOf(const QueryArguments& arguments, const KnownPh
     query.request.set_item_id(id);
     query.request.set_exclude_self(arguments.exclude_self);
   }
+  if (!arguments.like.empty() || !arguments.unlike.empty()) {
+    AskedQuery& query = queries.emplace_back();
+    query.name = "like " + StrJoin(arguments.like, ", ");
+    if (!arguments.unlike.empty()) query.name += " unlike " + StrJoin(arguments.unlike, ", ");
+    for (const std::string& example : arguments.like) {
+      *query.request.add_like() = ExampleOf(example, photos);
+    }
+    for (const std::string& example : arguments.unlike) {
+      *query.request.add_unlike() = ExampleOf(example, photos);
+    }
+  }
   for (AskedQuery& query : queries) {
-    query.request.set_k(arguments.k);
+    if (arguments.groups == 0) query.request.set_k(arguments.k);
     query.request.set_exclude_id(arguments.exclude_id);
     query.request.set_filter(arguments.filter);
     if (arguments.min_score) query.request.set_min_score(*arguments.min_score);
@@ -152,6 +188,21 @@ std::vector<AskedQuery> QueriesOf(const QueryArguments& arguments, const KnownPh
   return queries;
 }
 
+nlohmann::json ToJson(const google::protobuf::RepeatedPtrField<v1::Hit>& hits) {
+  nlohmann::json documents = nlohmann::json::array();
+  for (const v1::Hit& hit : hits) {
+    nlohmann::json metadata = nlohmann::json::object();
+    for (const auto& [key, value] : hit.metadata()) metadata[key] = value;
+    documents.push_back({{"rank", documents.size() + 1},
+                         {"id", hit.id()},
+                         {"score", hit.score()},
+                         {"identity", hit.identity()},
+                         {"path", hit.path()},
+                         {"metadata", metadata}});
+  }
+  return documents;
+}
+
 nlohmann::json ToJson(const AskedQuery& query) {
   nlohmann::json document{{"query", query.name}};
   if (query.photo) document["identity"] = query.photo.identity();
@@ -160,16 +211,13 @@ nlohmann::json ToJson(const AskedQuery& query) {
                          {"message", query.error->what()}};
     return document;
   }
-  document["hits"] = nlohmann::json::array();
-  for (const v1::Hit& hit : query.response.hits()) {
-    nlohmann::json metadata = nlohmann::json::object();
-    for (const auto& [key, value] : hit.metadata()) metadata[key] = value;
-    document["hits"].push_back({{"rank", document["hits"].size() + 1},
-                                {"id", hit.id()},
-                                {"score", hit.score()},
-                                {"identity", hit.identity()},
-                                {"path", hit.path()},
-                                {"metadata", metadata}});
+  if (!query.groups) {
+    document["hits"] = ToJson(query.response.hits());
+    return document;
+  }
+  document["groups"] = nlohmann::json::array();
+  for (const v1::Group& group : query.groups->groups()) {
+    document["groups"].push_back({{"identity", group.identity()}, {"hits", ToJson(group.hits())}});
   }
   return document;
 }
@@ -213,17 +261,33 @@ void WriteSheet(const std::filesystem::path& path, const std::vector<AskedQuery>
   WriteContactSheet(path, sheet);
 }
 
+void Ask(const serve::RetrievalClient& client, const QueryArguments& arguments, AskedQuery* query) {
+  if (arguments.groups == 0) {
+    query->response = client.Search(query->request);
+    return;
+  }
+  v1::SearchGroupsRequest request;
+  *request.mutable_search() = query->request;
+  request.set_groups(arguments.groups);
+  request.set_group_size(arguments.group_size);
+  query->groups = client.SearchGroups(request);
+  for (const v1::Group& group : query->groups->groups()) {
+    query->response.mutable_hits()->MergeFrom(group.hits());
+  }
+}
+
 void RunQuery(const QueryArguments& arguments) {
   const KnownPhotos photos(arguments.manifests);
   std::vector<AskedQuery> queries = QueriesOf(arguments, photos);
-  if (queries.empty()) InvalidArgument("query: one of --image, --vector and --id is needed");
+  if (queries.empty())
+    InvalidArgument("query: one of --image, --vector, --id and --like is needed");
   const serve::RetrievalClient client(
       arguments.server,
       std::chrono::milliseconds(static_cast<int64_t>(arguments.timeout_s * 1000)));
   std::vector<const AskedQuery*> failed;
   for (AskedQuery& query : queries) {
     try {
-      query.response = client.Search(query.request);
+      Ask(client, arguments, &query);
     } catch (const Error& error) {
       // One bad photograph does not hide the others' answers; without a server there are none.
       if (error.code() == absl::StatusCode::kUnavailable) throw;
@@ -257,14 +321,25 @@ void DeclareQuery(CLI::App& verb) {
   verb.add_option("--image", arguments->images, "photograph; may be given several times");
   verb.add_option("--vector", arguments->vectors, ".npy file, one query a row");
   verb.add_option("--id", arguments->ids, "item of the index; may be given several times");
-  verb.add_option("-k", arguments->k, "neighbours wanted")->capture_default_str();
+  verb.add_option("--like", arguments->like,
+                  "photograph, or id:ID of an item: an example of what is looked for; all that are "
+                  "given make one query");
+  verb.add_option("--unlike", arguments->unlike, "with --like: an example of what it shall not be");
+  auto* k = verb.add_option("-k", arguments->k, "neighbours wanted")->capture_default_str();
+  auto* groups = verb.add_option("--groups", arguments->groups,
+                                 "individuals wanted, each with its best photographs")
+                     ->excludes(k);
+  verb.add_option("--group-size", arguments->group_size, "photographs of each")
+      ->needs(groups)
+      ->capture_default_str();
   verb.add_flag("--exclude-self", arguments->exclude_self, "with --id: leave out that item itself");
   verb.add_option("--exclude-id", arguments->exclude_id, "leave out this item");
   verb.add_option("--filter", arguments->filter,
                   "only items that match, e.g. 'camera = \"north\" and year >= 2019'");
   verb.add_option("--min-score", arguments->min_score, "leave out neighbours that score below");
   verb.add_flag("--one-per-identity", arguments->one_per_identity,
-                "the best photograph of each of k individuals");
+                "the best photograph of each of k individuals")
+      ->excludes(groups);
   verb.add_option("--crop", arguments->crop,
                   "X,Y,W,H in pixels of the upright photograph; default its manifest's box, or all "
                   "of it")

@@ -24,6 +24,7 @@ void DeclareSearch(CLI::App& verb);
 void DeclareEvaluate(CLI::App& verb);
 void DeclareServe(CLI::App& verb);
 void DeclareQuery(CLI::App& verb);
+void DeclareIdentify(CLI::App& verb);
 void DeclareUpsert(CLI::App& verb);
 void DeclareUpdate(CLI::App& verb);
 void DeclareDelete(CLI::App& verb);

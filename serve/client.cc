@@ -48,6 +48,13 @@ v1::SearchResponse RetrievalClient::Search(const v1::SearchRequest& request) con
 v1::SearchBatchResponse RetrievalClient::SearchBatch(const v1::SearchBatchRequest& request) const {
   return parts_->Call(&v1::Retrieval::Stub::SearchBatch, request);
 }
+v1::SearchGroupsResponse RetrievalClient::SearchGroups(
+    const v1::SearchGroupsRequest& request) const {
+  return parts_->Call(&v1::Retrieval::Stub::SearchGroups, request);
+}
+v1::IdentifyResponse RetrievalClient::Identify(const v1::IdentifyRequest& request) const {
+  return parts_->Call(&v1::Retrieval::Stub::Identify, request);
+}
 v1::EmbedResponse RetrievalClient::Embed(const v1::EmbedRequest& request) const {
   return parts_->Call(&v1::Retrieval::Stub::Embed, request);
 }

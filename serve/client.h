@@ -1,4 +1,4 @@
-// A client of the retrieval service, for `fluke query` and for tests.
+// A client of the retrieval service, for the verbs of cli/ and for tests.
 #pragma once
 
 #include <chrono>
@@ -21,6 +21,8 @@ class RetrievalClient {
 
   v1::SearchResponse Search(const v1::SearchRequest& request) const;
   v1::SearchBatchResponse SearchBatch(const v1::SearchBatchRequest& request) const;
+  v1::SearchGroupsResponse SearchGroups(const v1::SearchGroupsRequest& request) const;
+  v1::IdentifyResponse Identify(const v1::IdentifyRequest& request) const;
   v1::EmbedResponse Embed(const v1::EmbedRequest& request) const;
   v1::UpsertResponse Upsert(const v1::UpsertRequest& request) const;
   v1::UpdateResponse Update(const v1::UpdateRequest& request) const;

@@ -51,15 +51,16 @@ void ForEachGroup(std::span<T> items, Same same, Run run) {
   }
 }
 
-// Neighbours to ask for, so that enough stay when the second excluded row is taken out here (the
-// index takes out the first).
-int NeighborsToFind(const Query& query) {
-  return query.options.k + (query.exclude_rows[1] >= 0 ? 1 : 0);
+// Excluded rows that are taken out here; the index takes out the first.
+std::span<const int64_t> TakenOutHere(const Query& query) {
+  const std::span<const int64_t> rows = query.exclude_rows;
+  return rows.empty() ? rows : rows.subspan(1);
 }
 
+// With so many neighbours that enough stay.
 SearchOptions OptionsOf(const Query& query) {
   SearchOptions options = query.options;
-  options.k = NeighborsToFind(query);
+  options.k += static_cast<int>(TakenOutHere(query).size());
   return options;
 }
 
@@ -75,7 +76,7 @@ void Search(std::span<std::unique_ptr<Query>> group) {
   vectors.reserve(group.size() * static_cast<size_t>(version.info.dimension));
   for (const auto& query : group) {
     vectors.insert(vectors.end(), query->vector.begin(), query->vector.end());
-    exclude_rows.push_back(query->exclude_rows[0]);
+    exclude_rows.push_back(query->exclude_rows.empty() ? -1 : query->exclude_rows.front());
   }
   std::vector<Neighbors> found;
   try {
@@ -93,9 +94,10 @@ void Search(std::span<std::unique_ptr<Query>> group) {
   for (size_t i = 0; i < group.size(); ++i) {
     Neighbors& neighbors = found[i];
     const Query& query = *group[i];
-    if (query.exclude_rows[1] >= 0) {
-      std::erase_if(neighbors, [&](const Neighbor& n) { return n.row == query.exclude_rows[1]; });
-    }
+    const std::span<const int64_t> taken_out = TakenOutHere(query);
+    std::erase_if(neighbors, [&](const Neighbor& neighbor) {
+      return std::ranges::find(taken_out, neighbor.row) != taken_out.end();
+    });
     if (neighbors.size() > static_cast<size_t>(query.options.k)) {
       neighbors.resize(static_cast<size_t>(query.options.k));
     }

@@ -2,7 +2,6 @@
 // query enters at search. Whatever waits together is embedded and searched together.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -19,6 +18,7 @@
 #include "common/manifest.h"
 #include "serve/bounded_queue.h"
 #include "serve/embedding_cache.h"
+#include "serve/examples.h"
 #include "serve/served_version.h"
 
 namespace fluke::serve {
@@ -33,9 +33,14 @@ struct Query {
   std::optional<Box> crop;  // of `image`
   std::vector<float>
       vector;  // version->info.dimension finite values; for an image filled on the way
+  // What `vector` is to be made of, for a query of examples; these go by SubmitQuery
+  // (submit_query.h).
+  std::vector<Example> like, unlike;
   SearchOptions options;
-  std::shared_ptr<const Filter> filter;            // what options.filter points to
-  std::array<int64_t, 2> exclude_rows = {-1, -1};  // left out of the answer; -1: none
+  std::shared_ptr<const Filter> filter;  // what options.filter points to
+  // Left out of the answer. With options.one_per_identity at most one: where an individual's best
+  // photograph is taken out afterwards, its next best is not at hand.
+  std::vector<int64_t> exclude_rows;
 
   // Both are looked at before each stage: an expired or cancelled query costs nothing more.
   std::chrono::system_clock::time_point deadline = std::chrono::system_clock::time_point::max();

@@ -1,50 +1,19 @@
 #include "serve/retrieval_service.h"
 
-#include <chrono>
 #include <exception>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "common/text.h"
 #include "serve/gallery.h"
-#include "serve/parts.h"
+#include "serve/pending_upsert.h"
+#include "serve/retrieval_call.h"
 #include "serve/search_request.h"
+#include "serve/submit_query.h"
 #include "serve/task_call.h"
 
 namespace fluke::serve {
-namespace {
-
-// Of one call, in the pipeline at once: enough to fill its batches, a part of its queues.
-constexpr size_t kImagesAtOnce = 32, kSearchesAtOnce = 128;
-
-absl::Status InPlace(std::string_view what, size_t place, const absl::Status& status) {
-  if (status.ok()) return status;
-  return {status.code(), StrCat(what, " ", place, ": ", status.message())};
-}
-
-}  // namespace
-
-// A call that finds its collection and its version once, and keeps both to its end.
-class RetrievalService::RetrievalCall : public Call {
- public:
-  RetrievalCall(RetrievalService* service, const Method& method, Context* context, Bytes* response)
-      : Call(&service->gate_, method, context, response), service_(*service) {}
-
- protected:
-  // Throws NotFound.
-  void Choose(std::string_view collection) {
-    served_ = service_.catalogue_.Find(collection);
-    version_ = served_->Current();
-  }
-
-  RetrievalService& service_;
-  std::shared_ptr<const ServedIndex> served_;
-  std::shared_ptr<const ServedVersion> version_;
-};
 
 class RetrievalService::SearchCall final : public RetrievalCall {
  public:
@@ -61,7 +30,7 @@ class RetrievalService::SearchCall final : public RetrievalCall {
     if (!begun) return;
     Watch(*query);
     query->done = [this](const absl::StatusOr<Neighbors>& found) { Answer(found); };
-    service_.stages_.pipeline.Submit(std::move(query));
+    SubmitQuery(std::move(query), &service_.stages_.pipeline);
   }
 
  private:
@@ -78,52 +47,6 @@ class RetrievalService::SearchCall final : public RetrievalCall {
   }
 
   v1::SearchRequest request_;  // the query views its image
-};
-
-// A call of several searches or photographs, each a query of its own, some at a time.
-class RetrievalService::ManyCall : public RetrievalCall {
- public:
-  using RetrievalCall::RetrievalCall;
-
- protected:
-  using Made = absl::StatusOr<std::unique_ptr<Query>>;
-
-  // make(place): its query, but for whom to tell; finish: all have been answered. Where one fails
-  // the call fails and names it: "search 3: ...".
-  void Run(std::string_view what, size_t count, size_t at_once,
-           const std::function<Made(size_t)>& make, const std::function<void()>& finish) {
-    what_ = what;
-    parts_.emplace(
-        count, at_once,
-        [this, make](size_t place) {
-          Made query = make(place);
-          if (!query.ok()) {
-            Done(place, query.status());
-            return;
-          }
-          Watch(**query);
-          service_.stages_.pipeline.Submit(*std::move(query));
-        },
-        [this, finish](const absl::Status& status) {
-          if (status.ok()) {
-            finish();
-          } else {
-            Fail(status);
-          }
-        });
-    parts_->Start();
-  }
-
-  void Done(size_t place, const absl::Status& status) {
-    parts_->Done(place, InPlace(what_, NameOf(place), status));
-  }
-
-  // As the caller counts.
-  virtual size_t NameOf(size_t place) const { return place; }
-
- private:
-  std::string_view what_;
-  std::optional<Parts> parts_;
 };
 
 class RetrievalService::SearchBatchCall final : public ManyCall {
@@ -206,66 +129,28 @@ class RetrievalService::EmbedCall final : public ManyCall {
   v1::EmbedResponse answer_;
 };
 
-// Photographs are embedded first; then all items go into the index as one change.
-class RetrievalService::UpsertCall final : public ManyCall {
+class RetrievalService::UpsertCall final : public Call {
  public:
-  using ManyCall::ManyCall;
+  UpsertCall(RetrievalService* service, const Method& method, Context* context, Bytes* response)
+      : Call(&service->gate_, method, context, response),
+        upsert_(&request_, &service->catalogue_, &service->stages_.pipeline,
+                &service->stages_.changes) {}
 
   void Start(const Bytes& bytes) {
-    if (!Begin(bytes, &request_, [&] { return Check(); })) return;
-    Run(
-        "item", photographs_.size(), kImagesAtOnce, [this](size_t place) { return MakeOne(place); },
-        [this] {
-          Submit(service_.stages_.changes,
-                 [this] { return UpsertItems(request_, vectors_, *served_); });
-        });
+    if (!Begin(bytes, &request_, [&] { return upsert_.Check(); })) return;
+    upsert_.Start([this](Query& query) { Watch(query); },
+                  [this](const absl::StatusOr<v1::UpsertResponse>& answer) {
+                    if (answer.ok()) {
+                      Send([&]() -> const v1::UpsertResponse& { return *answer; });
+                    } else {
+                      Fail(answer.status());
+                    }
+                  });
   }
 
  private:
-  absl::Status Check() {
-    Choose(request_.collection());
-    Changeable(*served_);
-    CheckCallSize(request_.items_size(), "items");
-    dimension_ = static_cast<size_t>(version_->info.dimension);
-    vectors_.resize(static_cast<size_t>(request_.items_size()) * dimension_);
-    for (int i = 0; i < request_.items_size(); ++i) {
-      const v1::NewItem& item = request_.items(i);
-      absl::Status status;
-      if (item.has_vector()) {
-        status = CheckVector(item.vector(), version_->info);
-        if (status.ok()) Keep(i, item.vector().values().data());
-      } else if (item.has_photograph()) {
-        status = QueryFromPhotograph(item.photograph(), version_).status();
-        photographs_.push_back(i);
-      } else {
-        status = absl::InvalidArgumentError("neither a vector nor a photograph");
-      }
-      if (!status.ok()) return InPlace("item", static_cast<size_t>(i), status);
-    }
-    return absl::OkStatus();
-  }
-
-  void Keep(int item, const float* vector) {
-    std::copy_n(vector, dimension_, vectors_.begin() + item * static_cast<int64_t>(dimension_));
-  }
-
-  Made MakeOne(size_t place) {
-    const int i = photographs_[place];
-    Made query = QueryFromPhotograph(request_.items(i).photograph(), version_);
-    if (!query.ok()) return query;
-    (*query)->embedded = [this, i, place](const absl::StatusOr<std::vector<float>>& vector) {
-      if (vector.ok()) Keep(i, vector->data());
-      Done(place, vector.status());
-    };
-    return query;
-  }
-
-  size_t NameOf(size_t place) const override { return static_cast<size_t>(photographs_[place]); }
-
   v1::UpsertRequest request_;
-  size_t dimension_ = 0;
-  std::vector<float> vectors_;    // items x dimension
-  std::vector<int> photographs_;  // items that have one
+  PendingUpsert upsert_;
 };
 
 // A look-up or a change that needs no model; it finds its collection when its turn comes.

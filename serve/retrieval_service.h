@@ -6,8 +6,10 @@
 #include <string_view>
 
 #include "fluke/v1/retrieval.grpc.pb.h"
+#include "serve/calibrator.h"
 #include "serve/call.h"
 #include "serve/catalogue.h"
+#include "serve/open_streams.h"
 #include "serve/pipeline.h"
 #include "serve/task_lane.h"
 
@@ -24,6 +26,7 @@ struct Stages {
   // Changes of images come out of the pipeline: it ends first.
   TaskLane look_ups{2, 1024};
   TaskLane changes{1, 1024};  // one after the other, as the index makes them
+  Calibrator calibrator;
   Pipeline pipeline;
 };
 
@@ -39,7 +42,11 @@ using S7 = v1::Retrieval::WithRawCallbackMethod_Get<S6>;
 using S8 = v1::Retrieval::WithRawCallbackMethod_Scroll<S7>;
 using S9 = v1::Retrieval::WithRawCallbackMethod_Count<S8>;
 using S10 = v1::Retrieval::WithRawCallbackMethod_Facet<S9>;
-using Service = v1::Retrieval::WithRawCallbackMethod_Describe<S10>;
+using S11 = v1::Retrieval::WithRawCallbackMethod_SearchStream<S10>;
+using S12 = v1::Retrieval::WithRawCallbackMethod_SearchGroups<S11>;
+using S13 = v1::Retrieval::WithRawCallbackMethod_Identify<S12>;
+using S14 = v1::Retrieval::WithRawCallbackMethod_UpsertStream<S13>;
+using Service = v1::Retrieval::WithRawCallbackMethod_Describe<S14>;
 }  // namespace raw
 
 // gRPC's callback API: its threads only parse and check; none of them waits for a search. The
@@ -53,10 +60,15 @@ class RetrievalService final : public raw::Service {
 
   using Context = grpc::CallbackServerContext;
   using Bytes = grpc::ByteBuffer;
+  using Stream = grpc::ServerBidiReactor<Bytes, Bytes>;
   grpc::ServerUnaryReactor* Search(Context*, const Bytes* request, Bytes* response) override;
   grpc::ServerUnaryReactor* SearchBatch(Context*, const Bytes* request, Bytes* response) override;
+  Stream* SearchStream(Context*) override;
+  grpc::ServerUnaryReactor* SearchGroups(Context*, const Bytes* request, Bytes* response) override;
+  grpc::ServerUnaryReactor* Identify(Context*, const Bytes* request, Bytes* response) override;
   grpc::ServerUnaryReactor* Embed(Context*, const Bytes* request, Bytes* response) override;
   grpc::ServerUnaryReactor* Upsert(Context*, const Bytes* request, Bytes* response) override;
+  Stream* UpsertStream(Context*) override;
   grpc::ServerUnaryReactor* Update(Context*, const Bytes* request, Bytes* response) override;
   grpc::ServerUnaryReactor* Delete(Context*, const Bytes* request, Bytes* response) override;
   grpc::ServerUnaryReactor* Get(Context*, const Bytes* request, Bytes* response) override;
@@ -65,13 +77,22 @@ class RetrievalService final : public raw::Service {
   grpc::ServerUnaryReactor* Facet(Context*, const Bytes* request, Bytes* response) override;
   grpc::ServerUnaryReactor* Describe(Context*, const Bytes* request, Bytes* response) override;
 
+  // The calls that no request of their own ends: streams answer what they have taken in and end,
+  // and who waits for a calibration (calibrator.h) waits no longer. For a server that stops.
+  void EndStreams() { open_streams_.EndAll(); }
+  void EndCalibrations() { stages_.calibrator.Stop(); }
+
  private:
   class RetrievalCall;
   class SearchCall;
   class ManyCall;
   class SearchBatchCall;
+  class SearchStreamCall;
+  class SearchGroupsCall;
+  class IdentifyCall;
   class EmbedCall;
   class UpsertCall;
+  class UpsertStreamCall;
   template <typename Request, typename Response>
   grpc::ServerUnaryReactor* LookUp(std::string_view method, Context* context, const Bytes& request,
                                    Bytes* response,
@@ -85,6 +106,7 @@ class RetrievalService final : public raw::Service {
   const RequestLimits limits_;
   Stages& stages_;
   CallGate& gate_;
+  OpenStreams open_streams_;
 };
 
 }  // namespace fluke::serve

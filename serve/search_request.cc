@@ -4,6 +4,8 @@
 #include <cmath>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "common/text.h"
@@ -48,8 +50,10 @@ absl::Status SetOptions(const v1::SearchRequest& request, const IndexInfo& info,
   return absl::OkStatus();
 }
 
+// Of an `Asked`, a query or an example of one.
+template <typename Asked>
 absl::Status SetImage(std::string_view image, const v1::CropBox* crop, const ServedVersion& version,
-                      Query* query) {
+                      Asked* query) {
   if (version.embedder == nullptr) {
     return absl::FailedPreconditionError(
         "this server has no model: it takes vectors and item ids, no images");
@@ -72,8 +76,66 @@ absl::Status SetFilter(const std::string& text, Query* query) {
   return absl::OkStatus();
 }
 
+absl::Status InExample(std::string_view list, int place, const absl::Status& status) {
+  if (status.ok()) return status;
+  return {status.code(), StrCat(list, " ", place, ": ", status.message())};
+}
+
+absl::Status SetExample(const v1::Example& asked, const ServedVersion& version, Example* example,
+                        std::vector<int64_t>* exclude_rows) {
+  if (asked.has_crop() && !asked.has_image()) {
+    return absl::InvalidArgumentError("crop goes with an image only");
+  }
+  switch (asked.content_case()) {
+    case v1::Example::kImage:
+      return SetImage(asked.image(), asked.has_crop() ? &asked.crop() : nullptr, version, example);
+    case v1::Example::kVector: {
+      const auto& values = asked.vector().values();
+      example->vector.assign(values.begin(), values.end());
+      return CheckVector(asked.vector(), version.info);
+    }
+    case v1::Example::kItemId: {
+      const std::optional<int64_t> row = version.index->FindItem(asked.item_id());
+      if (!row.has_value()) return UnknownItem("item_id", asked.item_id());
+      example->vector = version.index->vector(*row);
+      exclude_rows->push_back(*row);
+      return absl::OkStatus();
+    }
+    case v1::Example::CONTENT_NOT_SET:
+      break;
+  }
+  return absl::InvalidArgumentError("one of image, vector and item_id must be set");
+}
+
+absl::Status SetExamples(const v1::SearchRequest& request, const ServedVersion& version,
+                         Query* query) {
+  if (request.query_case() != v1::SearchRequest::QUERY_NOT_SET) {
+    return absl::InvalidArgumentError(
+        "like and unlike stand instead of image, vector and item_id, not beside them");
+  }
+  if (request.like().empty()) return absl::InvalidArgumentError("unlike goes with like only");
+  const int count = request.like_size() + request.unlike_size();
+  if (count > kMaxExamples) {
+    return absl::InvalidArgumentError(
+        StrCat(count, " examples, at most ", kMaxExamples, " are taken"));
+  }
+  const auto set = [&](std::string_view list, const auto& asked, std::vector<Example>* examples) {
+    for (int i = 0; i < asked.size(); ++i) {
+      const absl::Status status =
+          SetExample(asked[i], version, &examples->emplace_back(), &query->exclude_rows);
+      if (!status.ok()) return InExample(list, i, status);
+    }
+    return absl::OkStatus();
+  };
+  if (absl::Status status = set("like", request.like(), &query->like); !status.ok()) return status;
+  return set("unlike", request.unlike(), &query->unlike);
+}
+
 absl::Status SetQuery(const v1::SearchRequest& request, const ServedVersion& version,
                       Query* query) {
+  if (!request.like().empty() || !request.unlike().empty()) {
+    return SetExamples(request, version, query);
+  }
   switch (request.query_case()) {
     case v1::SearchRequest::kImage:
       return SetImage(request.image(), request.has_crop() ? &request.crop() : nullptr, version,
@@ -87,13 +149,14 @@ absl::Status SetQuery(const v1::SearchRequest& request, const ServedVersion& ver
       const std::optional<int64_t> row = version.index->FindItem(request.item_id());
       if (!row.has_value()) return UnknownItem("item_id", request.item_id());
       query->vector = version.index->vector(*row);
-      if (request.exclude_self()) query->exclude_rows[0] = *row;
+      if (request.exclude_self()) query->exclude_rows.push_back(*row);
       return absl::OkStatus();
     }
     case v1::SearchRequest::QUERY_NOT_SET:
       break;
   }
-  return absl::InvalidArgumentError("no query: one of image, vector and item_id must be set");
+  return absl::InvalidArgumentError(
+      "no query: one of image, vector and item_id must be set, or like");
 }
 
 // Fields that only one kind of query has: set with another, they are a mistake of the caller.
@@ -108,7 +171,30 @@ absl::Status CheckFieldsFit(const v1::SearchRequest& request) {
   return absl::OkStatus();
 }
 
+// Each row once; where they cannot be taken out of what a search found (Query::exclude_rows), they
+// become a condition of it.
+void SettleExcluded(const VectorIndex& index, Query* query) {
+  std::vector<int64_t>& rows = query->exclude_rows;
+  std::ranges::sort(rows);
+  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  if (rows.size() < 2 || !query->options.one_per_identity) return;
+  Filter excluded{.kind = Filter::Kind::kIn, .field = "id"};
+  for (const int64_t row : rows) excluded.values.emplace_back(index.item(row).id);
+  Filter others{.kind = Filter::Kind::kNot};
+  others.children.push_back(std::move(excluded));
+  rows.clear();
+  AddCondition(std::move(others), query);
+}
+
 }  // namespace
+
+void AddCondition(Filter condition, Query* query) {
+  Filter both{.kind = Filter::Kind::kAnd};
+  if (query->filter != nullptr) both.children.push_back(*query->filter);
+  both.children.push_back(std::move(condition));
+  query->filter = std::make_shared<const Filter>(std::move(both));
+  query->options.filter = query->filter.get();
+}
 
 absl::Status CheckVector(const v1::Vector& vector, const IndexInfo& info) {
   if (vector.values_size() != info.dimension) {
@@ -156,24 +242,29 @@ absl::StatusOr<std::unique_ptr<Query>> QueryFromRequest(
   if (!request.exclude_id().empty()) {
     const std::optional<int64_t> row = version->index->FindItem(request.exclude_id());
     if (!row.has_value()) return UnknownItem("exclude_id", request.exclude_id());
-    auto& rows = query->exclude_rows;
-    if (rows[0] != *row) rows[rows[0] < 0 ? 0 : 1] = *row;
+    query->exclude_rows.push_back(*row);
   }
+  SettleExcluded(*version->index, query.get());
   return query;
 }
 
-void FillResponse(const Neighbors& neighbors, const VectorIndex& index,
-                  v1::SearchResponse* response) {
-  response->mutable_hits()->Reserve(static_cast<int>(neighbors.size()));
+void FillHits(const Neighbors& neighbors, const VectorIndex& index,
+              google::protobuf::RepeatedPtrField<v1::Hit>* hits) {
+  hits->Reserve(static_cast<int>(neighbors.size()));
   for (const Neighbor& neighbor : neighbors) {
     const Item item = index.item(neighbor.row);
-    v1::Hit& hit = *response->add_hits();
+    v1::Hit& hit = *hits->Add();
     hit.set_id(item.id);
     hit.set_score(neighbor.score);
     hit.set_identity(item.identity);
     hit.set_path(item.path);
     for (const auto& [key, value] : item.metadata) (*hit.mutable_metadata())[key] = value;
   }
+}
+
+void FillResponse(const Neighbors& neighbors, const VectorIndex& index,
+                  v1::SearchResponse* response) {
+  FillHits(neighbors, index, response->mutable_hits());
 }
 
 }  // namespace fluke::serve

@@ -126,6 +126,7 @@ void RetrievalServer::Stop(std::chrono::milliseconds drain_timeout) {
     grpc::Server& server = *parts_->server;
     server.GetHealthCheckService()->Shutdown();
     parts_->gate.RefuseCalls();
+    parts_->service.EndStreams();
     const Clock::time_point begin = Clock::now();
     const auto is_draining = [&] {
       const auto passed = Clock::now() - begin;
@@ -133,6 +134,7 @@ void RetrievalServer::Stop(std::chrono::milliseconds drain_timeout) {
              (passed < kRefusalPeriod || parts_->gate.calls_under_way() > 0);
     };
     while (is_draining()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    parts_->service.EndCalibrations();
     // Cancels what is left: calls that outlast the timeout, and streams that never end by
     // themselves (a health watch, reflection).
     server.Shutdown(std::chrono::system_clock::now());

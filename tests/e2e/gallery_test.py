@@ -77,6 +77,33 @@ class Gallery(unittest.TestCase):
         self.assertNotEqual(refused.returncode, 0)
         self.assertIn("read-only", refused.stderr)
 
+    def test_several_examples_groups_and_who_it_is(self):
+        # Twenty individuals on a circle, 18 degrees apart, each with two photographs a degree to either side.
+        circle = [(f"i{i}{side}", f"i{i}", "north", 18 * i + angle) for i in range(20) for side, angle in (("a", -1), ("b", 1))]
+        self.index = self.folder / "circle.index"
+        fluke.run("index", "build", "--embeddings", fluke.write_embeddings(self.folder / "circle", circle), "--out", self.index)
+        self.start("--read-only")
+        # 2 (cos 53, sin 53) - (cos 37, sin 37) points to 53 + atan2(sin 16, 2 - cos 16) = 67.9 degrees.
+        hits = fluke.query(self.address, "--like", "id:i3a", "--unlike", "id:i2b", "-k", 2)
+        self.assertEqual([hit["id"] for hit in hits], ["i4a", "i4b"])
+        answer = fluke.run_json("query", "--server", self.address, "--id", "i3a", "--groups", 2, "--group-size", 2)
+        self.assertEqual([(group["identity"], [hit["id"] for hit in group["hits"]]) for group in answer["queries"][0]["groups"]],
+                         [("i3", ["i3a", "i3b"]), ("i2", ["i2b", "i2a"])])
+        answer = fluke.run_json("identify", "--server", self.address, "--id", "i3a")
+        self.assertEqual((answer["candidates"][0]["identity"], answer["is_new"]), ("i3", False))
+        self.assertEqual(answer["calibration"]["photographs"], 40)
+        self.assertAlmostEqual(answer["candidates"][0]["probability"], 40 / 41, places=5)
+        answer = fluke.run_json("identify", "--server", self.address, "--id", "i3a", "--threshold", 0.9999)
+        self.assertTrue(answer["is_new"])  # the other photograph is 2 degrees away: 0.9994
+        self.assertIn("a new individual", self.call("identify", "--id", "i3a", "--threshold", "0.9999").stdout)
+
+    def test_a_small_gallery_needs_a_threshold(self):
+        self.start()
+        refused = self.call("identify", "--id", "n10", check=False)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("20 individuals", refused.stderr)
+        self.assertIn("n10: ann", self.call("identify", "--id", "n10", "--threshold", "0.9").stdout)
+
     def test_a_client_says_what_was_wrong(self):
         self.start()
         wrong = self.call("upsert", "--data", self.folder, check=False)  # no photographs in it

@@ -11,9 +11,11 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <opencv2/core.hpp>
@@ -71,6 +73,13 @@ class FakeIndex final : public VectorIndex {
     add("up", "", {0, 0, 1});
     add("northeast", "Nora", {.6f, .8f, 0});
   }
+  // Another gallery, of vectors of three values.
+  explicit FakeIndex(const std::vector<std::pair<Item, std::vector<float>>>& gallery) {
+    for (const auto& [item, vector] : gallery) {
+      items_.push_back(item);
+      vectors_.push_back(vector);
+    }
+  }
 
   IndexInfo Describe() const override {
     return {.factory = "Flat",
@@ -104,7 +113,15 @@ class FakeIndex final : public VectorIndex {
         found.push_back({static_cast<int64_t>(row), score});
       }
       std::ranges::stable_sort(found, std::greater<>(), &Neighbor::score);
+      if (options.one_per_identity) {
+        std::set<std::string> seen;
+        std::erase_if(found, [&](const Neighbor& neighbor) {
+          const std::string& identity = items_[static_cast<size_t>(neighbor.row)].identity;
+          return !identity.empty() && !seen.insert(identity).second;
+        });
+      }
       found.resize(std::min(found.size(), static_cast<size_t>(options.k)));
+      std::erase_if(found, [&](const Neighbor& n) { return n.score < options.min_score; });
       result.push_back(std::move(found));
     }
     return result;

@@ -5,6 +5,7 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <grpcpp/generic/generic_stub.h>
@@ -36,8 +37,10 @@ struct Answer {
 };
 
 struct RunningServer {
-  explicit RunningServer(const v1::ServeConfig& config = LoopbackConfig(), bool with_model = true)
-      : server(index, with_model ? embedder : nullptr, config),
+  explicit RunningServer(const v1::ServeConfig& config = LoopbackConfig(), bool with_model = true,
+                         std::shared_ptr<FakeIndex> gallery = std::make_shared<FakeIndex>())
+      : index(std::move(gallery)),
+        server(index, with_model ? embedder : nullptr, config),
         channel(grpc::CreateChannel(server.address(), grpc::InsecureChannelCredentials())),
         stub(v1::Retrieval::NewStub(channel)) {}
   ~RunningServer() {
@@ -78,7 +81,7 @@ struct RunningServer {
     return result;
   }
 
-  std::shared_ptr<FakeIndex> index = std::make_shared<FakeIndex>();
+  std::shared_ptr<FakeIndex> index;
   std::shared_ptr<FakeEmbedder> embedder = std::make_shared<FakeEmbedder>();
   RetrievalServer server;
   std::shared_ptr<grpc::Channel> channel;
