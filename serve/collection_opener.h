@@ -16,13 +16,14 @@ namespace fluke::serve {
 // One collection as the catalogue knows it. Never changed, only replaced.
 struct Collection {
   std::string name;
-  std::string model;              // its name; empty: none, or one without a name
-  std::vector<std::string> runs;  // of the model; none: vectors only
-  std::filesystem::path index;
-  std::string photos;  // folder that the items' paths are relative to; empty: none
+  std::string model = {};              // its name; empty: none, or one without a name
+  std::vector<std::string> runs = {};  // of the model; none: vectors only
+  std::filesystem::path index = {};
+  std::string photos = {};  // folder that the items' paths are relative to; empty: none
   bool read_only = false;
   bool from_config = false;
-  std::shared_ptr<const ServedIndex> served;  // null: it could not be opened when the server began
+  std::shared_ptr<const ServedIndex> served =
+      {};  // null: it could not be opened when the server began
 };
 
 // Collections of the same run folders share one model. One caller at a time.

@@ -16,9 +16,9 @@ namespace fluke::serve {
 // Of an index that begins empty.
 struct NewIndex {
   int64_t dimension = 0;
-  std::string metric;       // cosine, ip or l2
-  std::string type;         // a preset or factory string; empty = exact
-  std::string fingerprint;  // of the model that will make its vectors; "" = unknown
+  std::string metric = {};       // cosine, ip or l2
+  std::string type = {};         // a preset or factory string; empty = exact
+  std::string fingerprint = {};  // of the model that will make its vectors; "" = unknown
 };
 
 // Each throws fluke::Error, whose message may name paths.
