@@ -11,12 +11,12 @@ std::shared_ptr<const ServedIndex> CollectionOpener::Open(const Collection& coll
 }
 
 std::shared_ptr<const ServedIndex> CollectionOpener::OpenAnew(const Collection& collection) {
-  std::shared_ptr<const Embedder> embedder = NewModel(collection.runs);
-  const std::shared_ptr<const ServedIndex>& served = collection.served;
-  if (served == nullptr || served->live() == nullptr) {
-    return OpenIndex(collection, std::move(embedder));
-  }
-  return served->WithModel(std::move(embedder));
+  const std::shared_ptr<const Embedder> embedder = NewModel(collection.runs);
+  const std::shared_ptr<const ServedIndex>& before = collection.served;
+  const bool is_live = before != nullptr && before->live() != nullptr;
+  auto served = is_live ? before->WithModel(embedder) : OpenIndex(collection, embedder);
+  if (embedder != nullptr) models_[collection.runs] = embedder;
+  return served;
 }
 
 std::shared_ptr<const ServedIndex> CollectionOpener::OpenIndex(
@@ -39,18 +39,21 @@ std::shared_ptr<const Embedder> CollectionOpener::Model(const std::vector<std::s
   if (const auto known = models_.find(runs); known != models_.end()) {
     if (auto embedder = known->second.lock()) return embedder;
   }
-  return NewModel(runs);
+  std::shared_ptr<const Embedder> embedder = NewModel(runs);
+  models_[runs] = embedder;
+  return embedder;
 }
 
 // The one that is there where nothing about it has changed: it needs no second place in memory.
-std::shared_ptr<const Embedder> CollectionOpener::NewModel(const std::vector<std::string>& runs) {
+std::shared_ptr<const Embedder> CollectionOpener::NewModel(
+    const std::vector<std::string>& runs) const {
   if (runs.empty()) return nullptr;
   std::shared_ptr<const Embedder> embedder = openers_.open_embedder(runs);
-  std::weak_ptr<const Embedder>& place = models_[runs];
-  const std::shared_ptr<const Embedder> before = place.lock();
-  if (before != nullptr && before->fingerprint() == embedder->fingerprint()) return before;
+  if (const auto known = models_.find(runs); known != models_.end()) {
+    auto before = known->second.lock();
+    if (before != nullptr && before->fingerprint() == embedder->fingerprint()) return before;
+  }
   WarmUp(*embedder, warm_up_sizes_);
-  place = embedder;
   return embedder;
 }
 

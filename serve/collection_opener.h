@@ -46,7 +46,7 @@ class CollectionOpener {
   const Openers& openers() const { return openers_; }
 
  private:
-  std::shared_ptr<const Embedder> NewModel(const std::vector<std::string>& runs);
+  std::shared_ptr<const Embedder> NewModel(const std::vector<std::string>& runs) const;
   std::shared_ptr<const ServedIndex> OpenIndex(const Collection& collection,
                                                std::shared_ptr<const Embedder> embedder) const;
 
