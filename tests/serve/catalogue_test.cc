@@ -108,6 +108,11 @@ TEST_F(CatalogueTest, CollectionsAndAliasesAreThereAfterARestart) {
   EXPECT_THAT(catalogue_->Describe("whales").aliases(), ElementsAre("whales"));
 }
 
+TEST_F(CatalogueTest, OpensBesideTheQueriesAtALowPriority) {
+  Create("north");
+  EXPECT_GE(openers_.niceness, 10);
+}
+
 TEST_F(CatalogueTest, OneServerHasADataFolder) {
   Catalogue second;
   try {

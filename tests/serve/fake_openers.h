@@ -1,6 +1,10 @@
 // Openers that hand out the fakes, and a data folder of a test's own.
 #pragma once
 
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -87,6 +91,7 @@ struct FakeOpeners {
       delete gone;
     });
     const std::lock_guard lock(mutex);
+    niceness = getpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)));
     live[folder] = index;
     return index;
   }
@@ -109,6 +114,7 @@ struct FakeOpeners {
   int models_opened = 0;
   std::string fingerprint = "f1";
   std::shared_ptr<FakeEmbedder> last_model;
+  int niceness = 0;                       // of the thread that opened the last live index
   std::vector<std::thread::id> ended_on;  // threads that live indexes were destroyed on
 };
 
