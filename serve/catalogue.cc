@@ -82,6 +82,10 @@ void Catalogue::Load(const v1::ServeConfig& config, Openers openers) {
   read_only_ = config.read_only();
   opener_ = std::make_unique<CollectionOpener>(std::move(openers), WarmUpSizes(config.batching()));
   for (const v1::ServedModel& model : config.models()) {
+    if (model.run().empty()) InvalidArgument("config: model '", model.name(), "' has no run");
+    if (models_.contains(model.name())) {
+      InvalidArgument("config: two models are called '", model.name(), "'");
+    }
     models_[model.name()] = {model.run().begin(), model.run().end()};
   }
   std::vector<Collection> collections = ConfigCollections(config);
