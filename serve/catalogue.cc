@@ -50,7 +50,7 @@ std::vector<Collection> Catalogue::ConfigCollections(const v1::ServeConfig& conf
     InvalidArgument("config: `model` goes with `index`, which is missing");
   }
   for (const v1::ServedCollection& served : config.collection()) {
-    CheckCollectionName(served.name(), "collection");
+    CheckCollectionName(served.name(), "a collection");
     collections.push_back({.name = served.name(),
                            .runs = {served.model().begin(), served.model().end()},
                            .index = served.index(),

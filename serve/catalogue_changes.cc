@@ -101,7 +101,7 @@ void Catalogue::AwaitName(const std::string& name) {
 }
 
 void Catalogue::CheckAlias(const std::string& alias) const {
-  CheckCollectionName(alias, "alias");
+  CheckCollectionName(alias, "an alias");
   const std::lock_guard lock(mutex_);
   if (entries_.contains(alias)) {
     Throw(absl::StatusCode::kAlreadyExists, "'", alias, "' is a collection: it cannot be an alias");
@@ -150,7 +150,7 @@ Catalogue::Entry Catalogue::OpenNew(Collection collection,
 v1::Collection Catalogue::Create(const v1::CreateCollectionRequest& request) {
   const CollectionStore& store = Store();
   const std::string& name = request.name();
-  CheckCollectionName(name, "collection");
+  CheckCollectionName(name, "a collection");
   if (read_only_) {
     Throw(absl::StatusCode::kFailedPrecondition, "this server is read-only: it takes no changes");
   }
@@ -278,7 +278,7 @@ v1::Collection Catalogue::Reload(std::string_view name) {
 void Catalogue::Publish(const std::string& collection, const fs::path& index_folder,
                         const std::vector<std::string>& runs, const std::string& alias) {
   const CollectionStore& store = Store();
-  CheckCollectionName(collection, "collection");
+  CheckCollectionName(collection, "a collection");
   if (!alias.empty()) CheckAlias(alias);
   if (alias == collection) InvalidArgument("alias '", alias, "' is the collection's own name");
   const std::lock_guard opening(opening_);

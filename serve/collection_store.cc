@@ -115,7 +115,7 @@ void CheckCollectionName(std::string_view name, std::string_view what) {
                         });
   if (is_sound) return;
   InvalidArgument("'", name.substr(0, kMaxNameBytes), name.size() > kMaxNameBytes ? "...'" : "'",
-                  " cannot name a ", what, ": expected 1 to ", kMaxNameBytes,
+                  " cannot name ", what, ": expected 1 to ", kMaxNameBytes,
                   " letters, digits, '-', '_' and '.', no '.' first");
 }
 

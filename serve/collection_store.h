@@ -23,7 +23,7 @@
 namespace fluke::serve {
 
 // Throws InvalidArgument unless `name` may be a collection's or an alias's: letters, digits, '-',
-// '_' and '.', at most 100 bytes, no '.' first. `what`: "collection", "alias".
+// '_' and '.', at most 100 bytes, no '.' first. `what`: "a collection", "an alias".
 void CheckCollectionName(std::string_view name, std::string_view what);
 
 struct StoredCollection {

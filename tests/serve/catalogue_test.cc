@@ -178,7 +178,7 @@ TEST_F(CatalogueTest, CollectionsOfOneModelShareIt) {
   EXPECT_EQ(catalogue_->Find("north")->Current()->embedder,
             catalogue_->Find("south")->Current()->embedder);
   // And it has seen a batch of each size before the first query.
-  EXPECT_THAT(openers_.last_model->batches(), ElementsAre(1, 4, 8));
+  EXPECT_THAT(openers_.last_model.lock()->batches(), ElementsAre(1, 4, 8));
 }
 
 TEST_F(CatalogueTest, AnUpdateOfAliasesHappensAsAWholeOrNotAtAll) {

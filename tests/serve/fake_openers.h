@@ -113,7 +113,7 @@ struct FakeOpeners {
   std::vector<NewIndex> made;
   int models_opened = 0;
   std::string fingerprint = "f1";
-  std::shared_ptr<FakeEmbedder> last_model;
+  std::weak_ptr<FakeEmbedder> last_model;
   int niceness = 0;                       // of the thread that opened the last live index
   std::vector<std::thread::id> ended_on;  // threads that live indexes were destroyed on
 };
