@@ -2,7 +2,8 @@
 """Vector queries while what they ask is swapped under them: p99 before and during, requests that failed, swaps that were made.
 
 Two indexes of 50,000 x 256 random unit vectors behind one server; callers ask an alias, one query after the other. First nothing
-happens, then the alias is moved between the two every 2 seconds and both are opened anew, one a second.
+happens, then the alias is moved between the two every 2 seconds and both are opened anew in turns, once a second or as soon as
+the one before has been.
 """
 import array
 import json
@@ -36,29 +37,29 @@ def write_embeddings(folder, rows, seed):
     return folder
 
 
-class Swapper(threading.Thread):
-    """Moves the alias every 2 s and reloads a collection every second until stopped."""
+class Repeated(threading.Thread):
+    """Does something every so many seconds until ended: `done` and `failed` count how it went."""
 
-    def __init__(self, bench, address):
+    def __init__(self, bench, address, seconds, *commands):
         super().__init__()
-        self.bench, self.address = bench, address
+        self.call = lambda words: subprocess.run([bench.args.fluke, "collections", *words, "--server", address], stdout=subprocess.DEVNULL)
+        self.seconds, self.commands = seconds, commands
         self.stop = threading.Event()
-        self.switches, self.reloads, self.failed = 0, 0, 0
-
-    def collections(self, *words):
-        command = [self.bench.args.fluke, "collections", *words, "--server", self.address]
-        done = subprocess.run(command, stdout=subprocess.DEVNULL)
-        self.failed += done.returncode != 0
-        return done.returncode == 0
+        self.done, self.failed = 0, 0
+        self.start()
 
     def run(self):
         begin = time.monotonic()
-        tick = 0
-        while not self.stop.wait(max(0, begin + tick - time.monotonic())):
-            self.reloads += self.collections("reload", ("one", "two")[tick // 2 % 2])
-            if tick % 2 == 0:
-                self.switches += self.collections("alias", "live=" + ("two", "one")[tick // 2 % 2])
-            tick += 1
+        while not self.stop.wait(max(0, begin + self.seconds * (self.done + self.failed) - time.monotonic())):
+            words = self.commands[self.done % len(self.commands)]
+            if self.call(words).returncode == 0:
+                self.done += 1
+            else:
+                self.failed += 1
+
+    def end(self):
+        self.stop.set()
+        self.join()
 
 
 def load(bench, program, address, queries, seconds):
@@ -89,11 +90,11 @@ def main():
                        stdout=subprocess.DEVNULL)
         load(bench, program, address, queries, 3)  # warm-up
         before = load(bench, program, address, queries, bench.args.seconds)
-        swapper = Swapper(bench, address)
-        swapper.start()
+        switches = Repeated(bench, address, 2, ("alias", "live=two"), ("alias", "live=one"))
+        reloads = Repeated(bench, address, 1, ("reload", "one"), ("reload", "two"))
         during = load(bench, program, address, queries, bench.args.seconds)
-        swapper.stop.set()
-        swapper.join()
+        switches.end()
+        reloads.end()
         after = load(bench, program, address, queries, bench.args.seconds)
     finally:
         server.send_signal(signal.SIGTERM)
@@ -102,8 +103,8 @@ def main():
     common.emit("hot_swap", rows=bench.args.rows, concurrency=bench.args.concurrency, p99_before_ms=before["p99_ms"],
                 p99_during_ms=during["p99_ms"], p99_after_ms=after["p99_ms"], times_before=common.ratio(during["p99_ms"], before["p99_ms"]),
                 q_per_s_before=before["q_per_s"], q_per_s_during=during["q_per_s"],
-                requests=during["requests"], failed=during["failed"], switches=swapper.switches, reloads=swapper.reloads,
-                failed_swaps=swapper.failed)
+                requests=during["requests"], failed=during["failed"], switches=switches.done, reloads=reloads.done,
+                failed_swaps=switches.failed + reloads.failed)
 
 
 if __name__ == "__main__":

@@ -136,6 +136,24 @@ class Collections(unittest.TestCase):
         self.refused("damaged", "reload", "north")
         self.assertEqual(self.nearest("live"), ["s5", "n10", "n20", "s30", "s40"])
 
+    def test_a_collection_of_a_model_takes_photographs(self):
+        manifest = fluke.draw_flukes(self.folder / "photos", identities=4, photos=3)
+        fluke.run("train", fluke.write_config(self.folder / "train.yaml", manifest, epochs=1), "--run", self.folder / "run")
+        config = self.folder / "serve.yaml"
+        config.write_text("models: {flukes: run}\ndata: data\nbatching: {max_batch: 8, preferred_sizes: [4]}\n")
+        server = self.start(config)
+        self.collections("create", "north", "--model", "flukes")
+        self.assertEqual((self.describe("north")["model"], self.describe("north")["dimension"]), ("flukes", 32))
+        fluke.run("upsert", "--data", manifest, "--collection", "north", "--server", self.address)
+        self.kill(server)
+        self.start(config)
+        photo = next(line.split(",")[0] for line in manifest.read_text().splitlines()[1:])
+        hits = fluke.query(self.address, "--image", manifest.parent / photo, "--manifest", manifest, "--collection", "north")
+        self.assertEqual((len(hits), hits[0]["id"]), (12, photo))
+        self.assertAlmostEqual(hits[0]["score"], 1, places=4)
+        self.collections("reload", "north")
+        self.assertEqual(self.describe("north")["size"], 12)
+
     def test_a_client_says_what_was_wrong(self):
         self.start()
         self.refused("cannot name a collection", "create", "a/b", "--dimension", "2")
