@@ -137,7 +137,7 @@ class Collections(unittest.TestCase):
         self.assertEqual(self.nearest("live"), ["s5", "n10", "n20", "s30", "s40"])
 
     def test_a_collection_of_a_model_takes_photographs(self):
-        manifest = fluke.draw_flukes(self.folder / "photos", identities=4, photos=3)
+        manifest = fluke.draw_flukes(self.folder / "photos", identities=8, photos=4)
         fluke.run("train", fluke.write_config(self.folder / "train.yaml", manifest, epochs=1), "--run", self.folder / "run")
         config = self.folder / "serve.yaml"
         config.write_text("models: {flukes: run}\ndata: data\nbatching: {max_batch: 8, preferred_sizes: [4]}\n")
@@ -149,10 +149,10 @@ class Collections(unittest.TestCase):
         self.start(config)
         photo = next(line.split(",")[0] for line in manifest.read_text().splitlines()[1:])
         hits = fluke.query(self.address, "--image", manifest.parent / photo, "--manifest", manifest, "--collection", "north")
-        self.assertEqual((len(hits), hits[0]["id"]), (12, photo))
+        self.assertEqual((len(hits), hits[0]["id"]), (20, photo))
         self.assertAlmostEqual(hits[0]["score"], 1, places=4)
         self.collections("reload", "north")
-        self.assertEqual(self.describe("north")["size"], 12)
+        self.assertEqual(self.describe("north")["size"], 32)
 
     def test_a_client_says_what_was_wrong(self):
         self.start()
