@@ -28,6 +28,7 @@ constexpr int kPage = 1000;
 struct ServerArguments {
   std::string server = "127.0.0.1:50051";
   double timeout_s = 120;
+  std::string collection;
 
   serve::RetrievalClient Connect() const {
     return {server, std::chrono::milliseconds(static_cast<int64_t>(timeout_s * 1000))};
@@ -36,6 +37,8 @@ struct ServerArguments {
 
 void DeclareServer(CLI::App& verb, ServerArguments& arguments) {
   verb.add_option("--server", arguments.server, "HOST:PORT")->capture_default_str();
+  verb.add_option("--collection", arguments.collection,
+                  "or an alias of one; default: the server's default collection");
   verb.add_option("--timeout-s", arguments.timeout_s, "for each call")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -70,7 +73,8 @@ Item FromMessage(const v1::GalleryItem& message) {
 // Sends items in calls of a bearable size.
 class Upserter {
  public:
-  explicit Upserter(const serve::RetrievalClient& client) : client_(client) {}
+  Upserter(const serve::RetrievalClient& client, const std::string& collection)
+      : client_(client), collection_(collection) {}
 
   void Add(v1::NewItem item) {
     bytes_ += item.photograph().image().size();
@@ -79,6 +83,7 @@ class Upserter {
   }
   void Flush() {
     if (request_.items().empty()) return;
+    request_.set_collection(collection_);
     upserted_ += client_.Upsert(request_).upserted();
     request_.Clear();
     bytes_ = 0;
@@ -87,15 +92,14 @@ class Upserter {
 
  private:
   const serve::RetrievalClient& client_;
+  const std::string collection_;
   v1::UpsertRequest request_;
   uint64_t bytes_ = 0;
   int64_t upserted_ = 0;
 };
 
-void UpsertEmbeddings(const std::string& folder, const serve::RetrievalClient& client,
-                      Upserter& upserter) {
+void UpsertEmbeddings(const std::string& folder, const std::string& model, Upserter& upserter) {
   const MappedEmbeddings embeddings(folder);
-  const std::string model = client.Describe().model_fingerprint();
   if (!model.empty() && !embeddings.fingerprint().empty() && model != embeddings.fingerprint()) {
     Throw(absl::StatusCode::kFailedPrecondition, folder, ": made with the model ",
           embeddings.fingerprint(), ", the server's index with ", model);
@@ -158,9 +162,10 @@ void DeclareUpsert(CLI::App& verb) {
   sources->require_option(1);
   verb.callback([arguments] {
     const serve::RetrievalClient client = arguments->Connect();
-    Upserter upserter(client);
+    Upserter upserter(client, arguments->collection);
     if (!arguments->embeddings.empty()) {
-      UpsertEmbeddings(arguments->embeddings, client, upserter);
+      const std::string model = client.Describe(arguments->collection).model_fingerprint();
+      UpsertEmbeddings(arguments->embeddings, model, upserter);
     } else {
       UpsertPhotographs(arguments->data, upserter);
     }
@@ -180,13 +185,14 @@ void DeclareUpdate(CLI::App& verb) {
   verb.callback([arguments] {
     const serve::RetrievalClient client = arguments->Connect();
     v1::UpdateRequest request;
+    request.set_collection(arguments->collection);
     int64_t updated = 0;
     for (const Item& item : ReadItems(arguments->items)) {
       *request.add_items() = ToMessage(item);
       ++updated;
       if (request.items_size() < kItemsPerCall) continue;
       client.Update(request);
-      request.Clear();
+      request.clear_items();
     }
     if (request.items_size() > 0) client.Update(request);
     std::cout << updated << " items updated\n";
@@ -206,6 +212,7 @@ void DeclareDelete(CLI::App& verb) {
   which->require_option(1);
   verb.callback([arguments] {
     v1::DeleteRequest request;
+    request.set_collection(arguments->collection);
     for (const std::string& id : arguments->ids) request.add_ids(id);
     request.set_filter(arguments->filter);
     std::cout << arguments->Connect().Delete(request).deleted() << " items deleted\n";
@@ -221,6 +228,7 @@ void DeclareGet(CLI::App& verb) {
   verb.add_option("--ids", arguments->ids, "items to show")->delimiter(',')->required();
   verb.callback([arguments] {
     v1::GetRequest request;
+    request.set_collection(arguments->collection);
     for (const std::string& id : arguments->ids) request.add_ids(id);
     const v1::GetResponse response = arguments->Connect().Get(request);
     ItemLines lines;
@@ -237,6 +245,7 @@ void DeclareScroll(CLI::App& verb) {
   verb.callback([arguments] {
     const serve::RetrievalClient client = arguments->Connect();
     v1::ScrollRequest request;
+    request.set_collection(arguments->collection);
     request.set_filter(arguments->filter);
     request.set_page_size(kPage);
     // The header needs every item's fields.
@@ -257,6 +266,7 @@ void DeclareCount(CLI::App& verb) {
   DeclareFilter(verb, *arguments);
   verb.callback([arguments] {
     v1::CountRequest request;
+    request.set_collection(arguments->collection);
     request.set_filter(arguments->filter);
     std::cout << arguments->Connect().Count(request).count() << "\n";
   });
@@ -273,6 +283,7 @@ void DeclareFacet(CLI::App& verb) {
   verb.add_option("--limit", arguments->limit, "values shown; 0: 100");
   verb.callback([arguments] {
     v1::FacetRequest request;
+    request.set_collection(arguments->collection);
     request.set_field(arguments->field);
     request.set_filter(arguments->filter);
     request.set_limit(arguments->limit);

@@ -25,6 +25,7 @@ struct IdentifyArguments {
   std::string image;
   std::string id;
   std::vector<float> crop;
+  std::string collection;
   std::string filter;
   uint32_t k = 5;
   std::optional<float> threshold;
@@ -49,6 +50,7 @@ v1::IdentifyRequest RequestOf(const IdentifyArguments& arguments) {
     search.mutable_crop()->set_w(arguments.crop[2]);
     search.mutable_crop()->set_h(arguments.crop[3]);
   }
+  search.set_collection(arguments.collection);
   search.set_filter(arguments.filter);
   request.set_k(arguments.k);
   if (arguments.threshold) request.set_threshold(*arguments.threshold);
@@ -131,6 +133,8 @@ void DeclareIdentify(CLI::App& verb) {
   verb.add_option("--crop", arguments->crop, "with --image: X,Y,W,H in pixels")
       ->delimiter(',')
       ->expected(4);
+  verb.add_option("--collection", arguments->collection,
+                  "or an alias of one; default: the server's default collection");
   verb.add_option("--filter", arguments->filter, "only among items that match");
   verb.add_option("-k", arguments->k, "individuals shown")->capture_default_str();
   verb.add_option("--threshold", arguments->threshold,

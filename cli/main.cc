@@ -53,6 +53,9 @@ constexpr Verb kVerbs[] = {
      "fluke count --server 127.0.0.1:50051 --filter 'exists(identity)'"},
     {"facet", DeclareFacet, "the values of a field in a running server's gallery",
      "fluke facet --server 127.0.0.1:50051 identity"},
+    {"collections", DeclareCollections,
+     "the collections of a running server: list, create, describe, drop, alias, snapshot, reload",
+     "fluke collections create north --dimension 256 --server 127.0.0.1:50051"},
     {"list", DeclareList, "the names that configs and options may use", "fluke list metrics"},
 };
 

@@ -29,6 +29,7 @@ constexpr int kSheetPicturePx = 256;
 
 struct QueryArguments {
   std::string server = "127.0.0.1:50051";
+  std::string collection;
   std::vector<std::string> images;
   std::string vectors;
   std::vector<std::string> ids;
@@ -178,6 +179,7 @@ std::vector<AskedQuery> QueriesOf(const QueryArguments& arguments, const KnownPh
   }
   for (AskedQuery& query : queries) {
     if (arguments.groups == 0) query.request.set_k(arguments.k);
+    query.request.set_collection(arguments.collection);
     query.request.set_exclude_id(arguments.exclude_id);
     query.request.set_filter(arguments.filter);
     if (arguments.min_score) query.request.set_min_score(*arguments.min_score);
@@ -318,6 +320,8 @@ void RunQuery(const QueryArguments& arguments) {
 void DeclareQuery(CLI::App& verb) {
   auto arguments = std::make_shared<QueryArguments>();
   verb.add_option("--server", arguments->server, "HOST:PORT")->capture_default_str();
+  verb.add_option("--collection", arguments->collection,
+                  "or an alias of one; default: the server's default collection");
   verb.add_option("--image", arguments->images, "photograph; may be given several times");
   verb.add_option("--vector", arguments->vectors, ".npy file, one query a row");
   verb.add_option("--id", arguments->ids, "item of the index; may be given several times");

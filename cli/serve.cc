@@ -1,4 +1,4 @@
-// fluke serve: opens the model and the index, answers over gRPC until a signal says stop.
+// fluke serve: opens models and indexes, answers over gRPC until a signal says stop.
 #include <semaphore.h>
 #include <unistd.h>
 
@@ -18,6 +18,7 @@
 #include "common/config.h"
 #include "common/error.h"
 #include "common/files.h"
+#include "index/empty_index.h"
 #include "index/live_index.h"
 #include "index/reader.h"
 #include "serve/server.h"
@@ -32,6 +33,7 @@ struct ServeArguments {
   std::string config;
   std::vector<std::string> models;
   std::string index;
+  std::string data;
   std::string listen;
   std::string device;
   bool read_only = false;
@@ -66,9 +68,20 @@ void WaitForStopSignal() {
 // Paths in a config file are relative to it.
 void ResolvePaths(const std::filesystem::path& config_file, v1::ServeConfig* config) {
   const std::filesystem::path folder = std::filesystem::absolute(config_file).parent_path();
-  config->set_index((folder / config->index()).lexically_normal().string());
-  for (std::string& model : *config->mutable_model()) {
-    model = (folder / model).lexically_normal().string();
+  const auto resolve = [&](std::string* path) {
+    *path = (folder / *path).lexically_normal().string();
+  };
+  if (config->has_index()) resolve(config->mutable_index());
+  if (config->has_photos()) resolve(config->mutable_photos());
+  if (config->has_data()) resolve(config->mutable_data());
+  for (std::string& model : *config->mutable_model()) resolve(&model);
+  for (v1::ServedCollection& collection : *config->mutable_collection()) {
+    resolve(collection.mutable_index());
+    if (collection.has_photos()) resolve(collection.mutable_photos());
+    for (std::string& model : *collection.mutable_model()) resolve(&model);
+  }
+  for (v1::ServedModel& model : *config->mutable_models()) {
+    for (std::string& run : *model.mutable_run()) resolve(&run);
   }
 }
 
@@ -81,6 +94,9 @@ v1::ServeConfig ReadConfig(const ServeArguments& arguments) {
   std::vector<std::string> overrides = arguments.overrides;
   if (!arguments.index.empty()) {
     overrides.push_back("index=" + nlohmann::json(absolute(arguments.index)).dump());
+  }
+  if (!arguments.data.empty()) {
+    overrides.push_back("data=" + nlohmann::json(absolute(arguments.data)).dump());
   }
   if (!arguments.models.empty()) {
     nlohmann::json models;
@@ -95,18 +111,25 @@ v1::ServeConfig ReadConfig(const ServeArguments& arguments) {
     overrides.push_back("device=" + nlohmann::json(arguments.device).dump());
   }
   if (arguments.config.empty()) {
-    if (arguments.index.empty()) InvalidArgument("serve: a CONFIG or --index is needed");
+    if (arguments.index.empty() && arguments.data.empty()) {
+      InvalidArgument("serve: a CONFIG, --index or --data is needed");
+    }
     ParseConfig("", "command line", overrides, &config);
   } else {
     LoadConfig(arguments.config, overrides, &config);
-    if (!config.has_index()) InvalidArgument(arguments.config, ": `index` is missing");
+    if (!config.has_index() && config.collection().empty() && !config.has_data()) {
+      InvalidArgument(arguments.config,
+                      ": `index` is missing; without one, `collection` or `data` ",
+                      "says what is served");
+    }
     ResolvePaths(arguments.config, &config);
   }
   return config;
 }
 
 // The index to change; null, with a warning, where the folder cannot be written.
-std::shared_ptr<LiveIndex> OpenToChange(const std::string& folder, const OpenOptions& open) {
+std::shared_ptr<LiveIndex> OpenToChange(const std::filesystem::path& folder,
+                                        const OpenOptions& open) {
   try {
     return OpenLiveIndex(folder, {.compact_after_rows = 0, .open = open});
   } catch (const Error& error) {
@@ -119,43 +142,45 @@ std::shared_ptr<LiveIndex> OpenToChange(const std::string& folder, const OpenOpt
   }
 }
 
-void RunServe(const ServeArguments& arguments) {
-  const v1::ServeConfig config = ReadConfig(arguments);
+serve::Openers OpenersOf(const ServeArguments& arguments, const v1::ServeConfig& config) {
   const bool gpu = config.device() == "gpu";
   if (!gpu && config.device() != "auto" && config.device() != "cpu" && config.device() != "cuda") {
     InvalidArgument("unknown device '", config.device(), "'; known: auto, cpu, cuda, gpu");
   }
   const OpenOptions open{.device = gpu ? "gpu" : "cpu", .gpu_float16 = config.index_float16()};
-  std::shared_ptr<LiveIndex> live;
-  std::shared_ptr<const VectorIndex> index;
-  if (!config.read_only()) live = OpenToChange(config.index(), open);
-  index = live != nullptr ? live->Current() : OpenIndex(config.index(), open);
-  std::shared_ptr<const Embedder> embedder;
-  if (config.model_size() > 0) {
-    train::EmbedderOptions options = arguments.embedder;
-    options.threads = config.threads();
-    options.device = gpu ? "auto" : config.device();
-    const std::vector<std::string> runs(config.model().begin(), config.model().end());
-    embedder = train::OpenEmbedder(runs, options);
-    CheckFingerprint(index->Describe(), embedder->fingerprint(), "the model " + StrJoin(runs, ","));
-  }
-  // From here on a signal stops gracefully; while opening it ends the process, which has nothing to
+  train::EmbedderOptions embedder = arguments.embedder;
+  embedder.threads = config.threads();
+  embedder.device = gpu ? "auto" : config.device();
+  return {.open_live =
+              [open](const std::filesystem::path& folder) { return OpenToChange(folder, open); },
+          .open_read_only = [open](const std::filesystem::path& folder)
+              -> std::shared_ptr<const VectorIndex> { return OpenIndex(folder, open); },
+          .create_index =
+              [](const std::filesystem::path& folder, const serve::NewIndex& index) {
+                CreateEmptyIndex(folder, {.factory = index.type,
+                                          .metric = index.metric,
+                                          .dimension = index.dimension,
+                                          .fingerprint = index.fingerprint});
+              },
+          .open_embedder = [embedder](const std::vector<std::string>& runs)
+              -> std::shared_ptr<const Embedder> { return train::OpenEmbedder(runs, embedder); }};
+}
+
+void RunServe(const ServeArguments& arguments) {
+  const v1::ServeConfig config = ReadConfig(arguments);
+  const serve::Openers openers = OpenersOf(arguments, config);
+  serve::RetrievalServer server(config);
+  server.Load(openers);
+  // From here on a signal stops gracefully; while loading it ends the process, which has nothing to
   // lose then.
   CatchStopSignals();
-  const auto server = live != nullptr
-                          ? std::make_unique<serve::RetrievalServer>(live, embedder, config)
-                          : std::make_unique<serve::RetrievalServer>(index, embedder, config);
-  const IndexInfo info = index->Describe();
-  spdlog::info("serving {} items, {} dimensions, {} {}, snapshot {}{}{}", info.size, info.dimension,
-               info.factory, info.metric, info.snapshot, embedder ? "" : ", no model",
-               live != nullptr ? "" : ", read-only");
   if (!arguments.port_file.empty()) {
-    WriteFileAtomically(arguments.port_file, std::to_string(server->port()) + "\n");
+    WriteFileAtomically(arguments.port_file, std::to_string(server.port()) + "\n");
   }
-  std::cout << "listening on " << server->address() << std::endl;
+  std::cout << "listening on " << server.address() << std::endl;
   WaitForStopSignal();
   spdlog::info("stopping: calls under way may finish within {} ms", config.drain_timeout_ms());
-  server->Stop(std::chrono::milliseconds(config.drain_timeout_ms()));
+  server.Stop(std::chrono::milliseconds(config.drain_timeout_ms()));
   spdlog::info("stopped");
 }
 
@@ -169,6 +194,8 @@ void DeclareServe(CLI::App& verb) {
                   "only")
       ->delimiter(',');
   verb.add_option("--index", arguments->index, "index folder");
+  verb.add_option("--data", arguments->data,
+                  "folder where the server keeps what clients make: collections and aliases");
   verb.add_option("--listen", arguments->listen,
                   "HOST:PORT, default 127.0.0.1:50051; port 0: any free one");
   verb.add_flag("--read-only", arguments->read_only, "take no changes, and no lock of the index");

@@ -190,6 +190,12 @@ void CheckFactory(std::string_view factory, int64_t dimension, Similarity simila
   if (!parts.exact() && !parts.codes) MakeIndex(parts.base, dimension, similarity);
 }
 
+bool LearnsFromVectors(std::string_view factory, int64_t dimension, Similarity similarity) {
+  const FactoryParts parts = ParseFactory(factory);
+  return !parts.exact() && !parts.codes &&
+         !MakeIndex(parts.base, dimension, similarity)->is_trained;
+}
+
 ApproximateIndex::ApproximateIndex(std::string_view factory, Similarity similarity,
                                    int64_t dimension, std::span<const float> rows,
                                    const RowsDone& done)

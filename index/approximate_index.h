@@ -29,6 +29,10 @@ namespace fluke {
 // dimension.
 void CheckFactory(std::string_view factory, int64_t dimension, Similarity similarity);
 
+// Must the index see vectors before it can hold any? Lists of codes and the exact scan take what
+// there is. Throws as CheckFactory.
+bool LearnsFromVectors(std::string_view factory, int64_t dimension, Similarity similarity);
+
 // Rows are numbered in the order in which they are added. Const methods are thread-safe.
 class ApproximateIndex {
  public:

@@ -2,12 +2,14 @@
 // in bytes.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -49,18 +51,25 @@ class BoundedQueue {
   }
 
   // Waits for a first item, then up to `linger` for more while `expecting()`; takes at most
-  // `max_items`. Empty only once the queue is closed and everything in it was taken.
+  // `max_items`. Empty only once the queue is closed and everything in it was taken. `preferred`
+  // (ascending): as many items as the first of these do not wait for more, and of more than that
+  // the largest of these that there are for are taken.
   template <typename Expecting>
-  std::vector<T> PopBatch(size_t max_items, std::chrono::microseconds linger, Expecting expecting) {
+  std::vector<T> PopBatch(size_t max_items, std::chrono::microseconds linger, Expecting expecting,
+                          std::span<const size_t> preferred = {}) {
+    const size_t enough = preferred.empty() ? max_items : std::min(max_items, preferred.front());
     std::vector<T> batch;
     {
       std::unique_lock lock(mutex_);
       filled_.wait(lock, [&] { return closed_ || !items_.empty(); });
       if (linger.count() > 0) {
         filled_.wait_for(lock, linger,
-                         [&] { return closed_ || items_.size() >= max_items || !expecting(); });
+                         [&] { return closed_ || items_.size() >= enough || !expecting(); });
       }
-      while (!items_.empty() && batch.size() < max_items) {
+      size_t count = std::min(items_.size(), max_items);
+      const auto above = std::upper_bound(preferred.begin(), preferred.end(), count);
+      if (above != preferred.begin()) count = *(above - 1);
+      while (batch.size() < count) {
         weight_bytes_ -= items_.front().weight_bytes;
         batch.push_back(std::move(items_.front().item));
         items_.pop_front();

@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include "common/error.h"
+#include "fluke/v1/collections.grpc.pb.h"
 #include "fluke/v1/retrieval.grpc.pb.h"
 
 namespace fluke::serve {
@@ -11,15 +12,29 @@ struct RetrievalClient::Parts {
   std::string address;
   std::chrono::milliseconds timeout;
   std::unique_ptr<v1::Retrieval::Stub> stub;
+  std::unique_ptr<v1::Collections::Stub> collections;
 
   template <typename Request, typename Response>
   Response Call(grpc::Status (v1::Retrieval::Stub::*method)(grpc::ClientContext*, const Request&,
                                                             Response*),
                 const Request& request) const {
+    return Call(*stub, method, request);
+  }
+  template <typename Request, typename Response>
+  Response Call(grpc::Status (v1::Collections::Stub::*method)(grpc::ClientContext*, const Request&,
+                                                              Response*),
+                const Request& request) const {
+    return Call(*collections, method, request);
+  }
+
+  template <typename Stub, typename Request, typename Response>
+  Response Call(Stub& of,
+                grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                const Request& request) const {
     Response response;
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + timeout);
-    const grpc::Status status = (stub.get()->*method)(&context, request, &response);
+    const grpc::Status status = (of.*method)(&context, request, &response);
     if (status.ok()) return response;
     const auto code = static_cast<absl::StatusCode>(status.error_code());
     if (code == absl::StatusCode::kUnavailable) {
@@ -36,8 +51,10 @@ RetrievalClient::RetrievalClient(const std::string& address, std::chrono::millis
   arguments.SetMaxReceiveMessageSize(-1);
   parts_->address = address;
   parts_->timeout = timeout;
-  parts_->stub = v1::Retrieval::NewStub(
-      grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
+  const auto channel =
+      grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  parts_->stub = v1::Retrieval::NewStub(channel);
+  parts_->collections = v1::Collections::NewStub(channel);
 }
 
 RetrievalClient::~RetrievalClient() = default;
@@ -79,8 +96,42 @@ v1::CountResponse RetrievalClient::Count(const v1::CountRequest& request) const 
 v1::FacetResponse RetrievalClient::Facet(const v1::FacetRequest& request) const {
   return parts_->Call(&v1::Retrieval::Stub::Facet, request);
 }
-v1::DescribeResponse RetrievalClient::Describe() const {
-  return parts_->Call(&v1::Retrieval::Stub::Describe, v1::DescribeRequest());
+v1::DescribeResponse RetrievalClient::Describe(const std::string& collection) const {
+  v1::DescribeRequest request;
+  request.set_collection(collection);
+  return parts_->Call(&v1::Retrieval::Stub::Describe, request);
+}
+
+v1::Collection RetrievalClient::CreateCollection(const v1::CreateCollectionRequest& request) const {
+  return parts_->Call(&v1::Collections::Stub::CreateCollection, request);
+}
+v1::Collection RetrievalClient::DescribeCollection(const std::string& name) const {
+  v1::DescribeCollectionRequest request;
+  request.set_name(name);
+  return parts_->Call(&v1::Collections::Stub::DescribeCollection, request);
+}
+v1::ListCollectionsResponse RetrievalClient::ListCollections(
+    const v1::ListCollectionsRequest& request) const {
+  return parts_->Call(&v1::Collections::Stub::ListCollections, request);
+}
+void RetrievalClient::DropCollection(const std::string& name) const {
+  v1::DropCollectionRequest request;
+  request.set_name(name);
+  parts_->Call(&v1::Collections::Stub::DropCollection, request);
+}
+v1::UpdateAliasesResponse RetrievalClient::UpdateAliases(
+    const v1::UpdateAliasesRequest& request) const {
+  return parts_->Call(&v1::Collections::Stub::UpdateAliases, request);
+}
+v1::SnapshotCollectionResponse RetrievalClient::SnapshotCollection(const std::string& name) const {
+  v1::SnapshotCollectionRequest request;
+  request.set_name(name);
+  return parts_->Call(&v1::Collections::Stub::SnapshotCollection, request);
+}
+v1::Collection RetrievalClient::ReloadCollection(const std::string& name) const {
+  v1::ReloadCollectionRequest request;
+  request.set_name(name);
+  return parts_->Call(&v1::Collections::Stub::ReloadCollection, request);
 }
 
 }  // namespace fluke::serve

@@ -1,10 +1,11 @@
-// A client of the retrieval service, for the verbs of cli/ and for tests.
+// A client of a server's galleries and collections, for the program's verbs and for tests.
 #pragma once
 
 #include <chrono>
 #include <memory>
 #include <string>
 
+#include "fluke/v1/collections.pb.h"
 #include "fluke/v1/retrieval.pb.h"
 
 namespace fluke::serve {
@@ -31,7 +32,15 @@ class RetrievalClient {
   v1::ScrollResponse Scroll(const v1::ScrollRequest& request) const;
   v1::CountResponse Count(const v1::CountRequest& request) const;
   v1::FacetResponse Facet(const v1::FacetRequest& request) const;
-  v1::DescribeResponse Describe() const;
+  v1::DescribeResponse Describe(const std::string& collection = "") const;
+
+  v1::Collection CreateCollection(const v1::CreateCollectionRequest& request) const;
+  v1::Collection DescribeCollection(const std::string& name) const;
+  v1::ListCollectionsResponse ListCollections(const v1::ListCollectionsRequest& request) const;
+  void DropCollection(const std::string& name) const;
+  v1::UpdateAliasesResponse UpdateAliases(const v1::UpdateAliasesRequest& request) const;
+  v1::SnapshotCollectionResponse SnapshotCollection(const std::string& name) const;
+  v1::Collection ReloadCollection(const std::string& name) const;
 
  private:
   struct Parts;

@@ -182,9 +182,9 @@ bool Pipeline::Decode(DecodedQuery* decoded) {
 
 void Pipeline::EmbedLoop() {
   for (;;) {
-    std::vector<DecodedQuery> batch =
-        to_embed_.PopBatch(options_.max_embed_batch, options_.max_queue_delay_us,
-                           [this] { return decoding_.load() > 0; });
+    std::vector<DecodedQuery> batch = to_embed_.PopBatch(
+        options_.max_embed_batch, options_.max_queue_delay_us,
+        [this] { return decoding_.load() > 0; }, options_.preferred_embed_batches);
     if (batch.empty()) return;
     std::erase_if(batch, [this](DecodedQuery& decoded) {
       if (IsWanted(decoded.query, "embedding")) return false;

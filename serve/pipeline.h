@@ -59,6 +59,9 @@ struct PipelineOptions {
   uint64_t max_decoded_bytes =
       1024 << 20;  // pixels that wait for the model; decoding waits when there are more
   size_t max_embed_batch = 16;
+  // Ascending, each at most max_embed_batch: a batch of such a size does not wait for more, and one
+  // that is larger is cut down to the next of them.
+  std::vector<size_t> preferred_embed_batches = {};
   std::chrono::microseconds max_queue_delay_us{
       2000};                         // a batch waits this long for images that are being decoded
   size_t embedding_cache_bytes = 0;  // embedding_cache.h

@@ -11,6 +11,12 @@ ServedIndex::ServedIndex(std::shared_ptr<const VectorIndex> index,
 ServedIndex::ServedIndex(std::shared_ptr<LiveIndex> live, std::shared_ptr<const Embedder> embedder)
     : live_(std::move(live)), version_(MakeServedVersion(live_->Current(), std::move(embedder))) {}
 
+std::shared_ptr<const ServedIndex> ServedIndex::WithModel(
+    std::shared_ptr<const Embedder> embedder) const {
+  if (live_ != nullptr) return std::make_shared<const ServedIndex>(live_, std::move(embedder));
+  return std::make_shared<const ServedIndex>(Current()->index, std::move(embedder));
+}
+
 std::shared_ptr<const ServedVersion> ServedIndex::Current() const {
   const std::lock_guard lock(mutex_);
   if (live_ == nullptr) return version_;

@@ -19,6 +19,9 @@ class ServedIndex {
 
   // With every change that was acknowledged so far.
   std::shared_ptr<const ServedVersion> Current() const;
+  // The same index with that model. Throws as MakeServedVersion.
+  std::shared_ptr<const ServedIndex> WithModel(std::shared_ptr<const Embedder> embedder) const;
+
   // Null: read-only.
   LiveIndex* live() const { return live_.get(); }
 

@@ -1,6 +1,8 @@
 #include "serve/server.h"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <mutex>
 #include <string_view>
 #include <thread>
@@ -15,6 +17,7 @@
 #include "absl/strings/match.h"
 #include "common/error.h"
 #include "common/text.h"
+#include "serve/collections_service.h"
 #include "serve/pipeline.h"
 #include "serve/retrieval_service.h"
 
@@ -43,6 +46,17 @@ PipelineOptions PipelineOptionsOf(const v1::ServeConfig& config) {
   options.decode_workers = config.threads() > 0 ? config.threads() : cores;
   options.max_image_pixels = config.max_image_pixels();
   options.embedding_cache_bytes = static_cast<size_t>(config.embedding_cache_mb()) << 20;
+  const v1::Batching& batching = config.batching();
+  options.max_embed_batch = static_cast<size_t>(batching.max_batch());
+  options.max_queue_delay_us = std::chrono::microseconds(batching.max_queue_delay_us());
+  for (const int size : batching.preferred_sizes()) {
+    if (size < 1 || size > batching.max_batch()) {
+      InvalidArgument("batching: a preferred size of ", size,
+                      ", expected 1 to max_batch, which is ", batching.max_batch());
+    }
+    options.preferred_embed_batches.push_back(static_cast<size_t>(size));
+  }
+  std::ranges::sort(options.preferred_embed_batches);
   return options;
 }
 
@@ -60,39 +74,55 @@ std::string WithPort(const std::string& listen, int port) {
 }  // namespace
 
 struct RetrievalServer::Parts {
-  template <typename Index>
-  Parts(std::shared_ptr<Index> index, std::shared_ptr<const Embedder> embedder,
-        const v1::ServeConfig& config)
-      : catalogue(std::make_shared<const ServedIndex>(std::move(index), std::move(embedder))),
+  // `catalogue_arguments`: of the catalogue that there is from the beginning.
+  template <typename... CatalogueArguments>
+  explicit Parts(const v1::ServeConfig& the_config, CatalogueArguments... catalogue_arguments)
+      : config(the_config),
+        catalogue(std::move(catalogue_arguments)...),
         stages(PipelineOptionsOf(config)),
-        service(&catalogue, RequestLimits{.max_k = config.max_k()}, &stages, &gate) {}
+        service(&catalogue, RequestLimits{.max_k = config.max_k()}, &stages, &gate),
+        collections(&catalogue, &gate) {}
 
-  // In this order: the server's calls use the service, the service uses the stages.
+  const v1::ServeConfig config;
+  // In this order: the server's calls use the services, the services use the stages.
   Catalogue catalogue;
   CallGate gate;
   Stages stages;
   RetrievalService service;
+  CollectionsService collections;
   std::unique_ptr<grpc::Server> server;
   std::string address;
   int port = 0;
+  std::atomic<bool> ready = false;
   std::once_flag stopped;
 };
+
+RetrievalServer::RetrievalServer(const v1::ServeConfig& config)
+    : parts_(std::make_unique<Parts>(config)) {
+  Listen();
+}
 
 RetrievalServer::RetrievalServer(std::shared_ptr<const VectorIndex> index,
                                  std::shared_ptr<const Embedder> embedder,
                                  const v1::ServeConfig& config)
-    : parts_(std::make_unique<Parts>(std::move(index), std::move(embedder), config)) {
-  Listen(config);
+    : parts_(std::make_unique<Parts>(
+          config, std::make_shared<const ServedIndex>(std::move(index), std::move(embedder)))) {
+  Listen();
+  Serve();
 }
 
 RetrievalServer::RetrievalServer(std::shared_ptr<LiveIndex> index,
                                  std::shared_ptr<const Embedder> embedder,
                                  const v1::ServeConfig& config)
-    : parts_(std::make_unique<Parts>(std::move(index), std::move(embedder), config)) {
-  Listen(config);
+    : parts_(std::make_unique<Parts>(
+          config, std::make_shared<const ServedIndex>(std::move(index), std::move(embedder)))) {
+  Listen();
+  Serve();
 }
 
-void RetrievalServer::Listen(const v1::ServeConfig& config) {
+void RetrievalServer::Listen() {
+  const v1::ServeConfig& config = parts_->config;
+  parts_->gate.SetLoading(true);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   builder.SetOption(std::make_unique<ReflectionOption>(config.reflection()));
@@ -101,20 +131,41 @@ void RetrievalServer::Listen(const v1::ServeConfig& config) {
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddListeningPort(config.listen(), grpc::InsecureServerCredentials(), &parts_->port);
   builder.RegisterService(&parts_->service);
+  builder.RegisterService(&parts_->collections);
   parts_->server = builder.BuildAndStart();
   if (parts_->server == nullptr || parts_->port == 0) {
     Throw(absl::StatusCode::kUnavailable, "cannot listen on '", config.listen(),
           "': expected HOST:PORT with a port that is free and allowed");
   }
   parts_->address = WithPort(config.listen(), parts_->port);
+  SetHealth(false);
+}
+
+void RetrievalServer::Load(Openers openers) {
+  parts_->catalogue.Load(parts_->config, std::move(openers));
+  Serve();
+}
+
+void RetrievalServer::Serve() {
+  parts_->gate.SetLoading(false);
+  parts_->ready.store(true);
+  SetHealth(true);
+}
+
+void RetrievalServer::SetHealth(bool serving) {
   grpc::HealthCheckServiceInterface& health = *parts_->server->GetHealthCheckService();
-  health.SetServingStatus(v1::Retrieval::service_full_name(), true);
-  health.SetServingStatus("", true);
+  health.SetServingStatus(v1::Retrieval::service_full_name(), serving);
+  health.SetServingStatus(v1::Collections::service_full_name(), serving);
+  health.SetServingStatus("", serving);
 }
 
 RetrievalServer::~RetrievalServer() {
   if (parts_->server != nullptr) Stop(std::chrono::milliseconds(0));
 }
+
+bool RetrievalServer::is_ready() const { return parts_->ready.load(); }
+
+Catalogue& RetrievalServer::catalogue() { return parts_->catalogue; }
 
 const std::string& RetrievalServer::address() const { return parts_->address; }
 
@@ -124,6 +175,7 @@ void RetrievalServer::Stop(std::chrono::milliseconds drain_timeout) {
   using Clock = std::chrono::steady_clock;
   std::call_once(parts_->stopped, [&] {
     grpc::Server& server = *parts_->server;
+    parts_->ready.store(false);
     server.GetHealthCheckService()->Shutdown();
     parts_->gate.RefuseCalls();
     parts_->service.EndStreams();

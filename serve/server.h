@@ -9,16 +9,25 @@
 #include "common/embedder.h"
 #include "common/vector_index.h"
 #include "fluke/v1/config.pb.h"
+#include "serve/catalogue.h"
+#include "serve/openers.h"
 
 namespace fluke::serve {
 
-// Answers from construction to Stop. Owned by one thread; Stop may be called from another.
+// Answers until Stop. Owned by one thread; Stop may be called from another.
 class RetrievalServer {
  public:
-  // Listens on config.listen ("127.0.0.1:0": any free port) and answers at once. `embedder` may be
-  // null: no image queries. Throws FAILED_PRECONDITION when the model is not the index's
-  // (served_version.h), UNAVAILABLE when the address cannot be listened on. config.model and
-  // config.index are not read: opening them is the caller's.
+  // Listens on config.listen ("127.0.0.1:0": any free port) at once: health says NOT_SERVING and
+  // calls are answered UNAVAILABLE until Load has returned. Throws UNAVAILABLE when the address
+  // cannot be listened on, InvalidArgument for a config that says what cannot be.
+  explicit RetrievalServer(const v1::ServeConfig& config);
+  // Opens the config's collections and those of its data folder, and serves them. Throws what
+  // Catalogue::Load does.
+  void Load(Openers openers);
+
+  // Listens and serves one collection at once; what the config says of collections is not read.
+  // `embedder` may be null: no image queries. Throws also FAILED_PRECONDITION when the model is not
+  // the index's (served_version.h).
   RetrievalServer(std::shared_ptr<const VectorIndex> index,
                   std::shared_ptr<const Embedder> embedder, const v1::ServeConfig& config);
   // The same of an index that it changes, too.
@@ -28,6 +37,10 @@ class RetrievalServer {
   ~RetrievalServer();
   RetrievalServer(const RetrievalServer&) = delete;
   RetrievalServer& operator=(const RetrievalServer&) = delete;
+
+  // From Load to Stop.
+  bool is_ready() const;
+  Catalogue& catalogue();
 
   // With the port that was chosen: "127.0.0.1:43121".
   const std::string& address() const;
@@ -40,7 +53,9 @@ class RetrievalServer {
 
  private:
   struct Parts;
-  void Listen(const v1::ServeConfig& config);
+  void Listen();
+  void Serve();
+  void SetHealth(bool serving);
 
   std::unique_ptr<Parts> parts_;
 };

@@ -18,6 +18,7 @@ bool IsOnTheRequest(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kInvalidArgument:
     case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kAlreadyExists:
     case absl::StatusCode::kOutOfRange:
     case absl::StatusCode::kFailedPrecondition:
     case absl::StatusCode::kResourceExhausted:
@@ -31,7 +32,8 @@ bool IsOnTheRequest(absl::StatusCode code) {
   }
 }
 
-// True for "/srv/index/..." anywhere in the text, false for "a/b.jpg" and "images/s".
+}  // namespace
+
 bool NamesAbsolutePath(std::string_view text) {
   for (size_t i = 0; i + 1 < text.size(); ++i) {
     const bool begins_word =
@@ -41,8 +43,6 @@ bool NamesAbsolutePath(std::string_view text) {
   }
   return false;
 }
-
-}  // namespace
 
 grpc::Status ToGrpcStatus(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;

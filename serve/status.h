@@ -18,4 +18,7 @@ grpc::Status ToGrpcStatus(const absl::Status& status);
 // and becomes INTERNAL. A message that names a path of this machine is logged and left out.
 absl::Status StatusOf(const std::exception_ptr& exception, std::string_view stage);
 
+// True for "/srv/index/..." anywhere in the text, false for "a/b.jpg" and "images/s".
+bool NamesAbsolutePath(std::string_view text);
+
 }  // namespace fluke::serve

@@ -6,6 +6,7 @@
 #include <grpcpp/generic/async_generic_service.h>
 #include <gtest/gtest.h>
 
+#include "tests/serve/fake_openers.h"
 #include "tests/serve/running_server.h"
 
 namespace fluke::serve {
@@ -132,6 +133,63 @@ TEST(Health, IsServingForTheServerAndForTheServiceByName) {
     EXPECT_TRUE(status.ok()) << status.error_message();
     EXPECT_EQ(response, kServing) << service;
   }
+}
+
+TEST(Loading, ListensAndSaysNotServingUntilTheCollectionsAreOpen) {
+  const ScratchFolder folder;
+  FakeOpeners openers;
+  FakeOpeners::MakeIndex(folder.path());
+  v1::ServeConfig config = LoopbackConfig();
+  config.set_index(folder.path().string());
+  RetrievalServer server(config);
+  const auto channel = grpc::CreateChannel(server.address(), grpc::InsecureChannelCredentials());
+  const auto stub = v1::Retrieval::NewStub(channel);
+  const auto search = [&] {
+    grpc::ClientContext context;
+    v1::SearchResponse response;
+    return stub->Search(&context, VectorRequest({1, 0, 0}), &response);
+  };
+  openers.opening.Close();
+  auto loading = std::async(std::launch::async, [&] { server.Load(openers.Get()); });
+  openers.opening.AwaitWaiting(1);
+  EXPECT_FALSE(server.is_ready());
+  const grpc::Status early = search();
+  EXPECT_EQ(early.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(early.error_message(), "the server is loading");
+  RawStream watch(channel, kHealthWatch);
+  watch.Send("");
+  EXPECT_EQ(watch.Receive(), kNotServing);
+
+  openers.opening.Open();
+  loading.get();
+  EXPECT_TRUE(server.is_ready());
+  EXPECT_EQ(watch.Receive(), kServing);
+  EXPECT_TRUE(search().ok());
+  server.Stop(seconds(1));
+  EXPECT_FALSE(server.is_ready());
+}
+
+TEST(Loading, ThrowsWhatCannotBeOpenedNamingIt) {
+  const ScratchFolder folder;
+  FakeOpeners openers;
+  v1::ServeConfig config = LoopbackConfig();
+  config.set_index(folder.path().string());  // an empty folder
+  RetrievalServer server(config);
+  try {
+    server.Load(openers.Get());
+    FAIL() << "loaded";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), absl::StatusCode::kDataLoss);
+    EXPECT_THAT(error.what(), HasSubstr(folder.path().string()));
+  }
+  EXPECT_FALSE(server.is_ready());
+}
+
+TEST(Loading, RefusesPreferredSizesThatNoBatchCanHave) {
+  v1::ServeConfig config = LoopbackConfig();
+  config.mutable_batching()->set_max_batch(8);
+  config.mutable_batching()->add_preferred_sizes(16);
+  EXPECT_THROW(RetrievalServer{config}, Error);
 }
 
 TEST(Health, DoesNotKnowOtherServices) {

@@ -149,6 +149,20 @@ TEST_F(PipelineTest, EmbedsImagesInBatches) {
   EXPECT_THAT(embedder_->batches(), ElementsAre(1, 4, 4));
 }
 
+TEST_F(PipelineTest, CutsBatchesAtThePreferredSizes) {
+  Start({.max_embed_batch = 8, .preferred_embed_batches = {2, 4}});
+  embedder_->gate.Close();
+  std::vector<Result> results;
+  results.push_back(SubmitImage(red_));
+  embedder_->gate.AwaitWaiting(1);
+  for (int i = 0; i < 7; ++i) results.push_back(SubmitImage(red_));
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));  // they are decoded by now
+  embedder_->gate.Open();
+  for (Result& result : results) EXPECT_TRUE(result.get().ok());
+  // Of 7 the largest preferred size is 4, of 3 it is 2; less than any goes as it is.
+  EXPECT_THAT(embedder_->batches(), ElementsAre(1, 4, 2, 1));
+}
+
 TEST_F(PipelineTest, AnswersResourceExhaustedAtOnceWhenTheSearchQueueIsFull) {
   Start({.max_waiting_searches = 2});
   index_->gate.Close();
@@ -236,6 +250,30 @@ TEST(BoundedQueue, PushWaitsForRoomAndClosingEndsTheWait) {
   EXPECT_FALSE(refused.get());
   EXPECT_THAT(queue.PopBatch(8), ElementsAre(2));  // what was in is still given out
   EXPECT_TRUE(queue.PopBatch(8).empty());
+}
+
+TEST(BoundedQueue, APreferredNumberDoesNotWaitForMoreAndAnyOtherLingers) {
+  const std::vector<size_t> preferred = {2, 4};
+  const auto more_to_come = [] { return true; };
+  const auto pop = [&](BoundedQueue<int>& queue, std::chrono::microseconds linger) {
+    return queue.PopBatch(8, linger, more_to_come, preferred).size();
+  };
+  BoundedQueue<int> queue(100, UINT64_MAX);
+  const auto push = [&](int count) {
+    for (int i = 0; i < count; ++i) EXPECT_TRUE(queue.TryPush(i));
+  };
+  // With an hour to linger: only what does not wait comes back.
+  push(2);
+  EXPECT_EQ(pop(queue, std::chrono::hours(1)), 2u);
+  push(7);
+  EXPECT_EQ(pop(queue, std::chrono::hours(1)), 4u);
+  EXPECT_EQ(pop(queue, std::chrono::hours(1)), 2u);
+  EXPECT_EQ(pop(queue, std::chrono::milliseconds(20)), 1u);  // it lingered in vain
+  auto lingering = std::async(std::launch::async, [&] { return pop(queue, seconds(60)); });
+  push(1);
+  EXPECT_EQ(lingering.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+  push(1);
+  EXPECT_EQ(lingering.get(), 2u);
 }
 
 TEST(BoundedQueue, TakesAnItemHeavierThanTheBoundOnlyAlone) {
