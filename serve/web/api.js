@@ -2,7 +2,7 @@
 
 const KEY = 'fluke-key';
 
-export class ApiError extends Error {
+class ApiError extends Error {
   // code: a gRPC status name, e.g. INVALID_ARGUMENT; status: of HTTP, 0 where no answer came.
   constructor(message, code, status) {
     super(message);
@@ -82,7 +82,7 @@ async function errorOf(response) {
   return new ApiError(message, code, response.status);
 }
 
-export async function call(service, method, request, signal) {
+async function call(service, method, request, signal) {
   const response = await fetchWithKey(`api/fluke.v1.${service}/${method}`, {
     method: 'POST',
     headers: {'content-type': 'application/json'},

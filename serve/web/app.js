@@ -4,6 +4,8 @@ import * as browse from './browse.js';
 import {all, gallery, loadGallery, loadServer} from './gallery_state.js';
 import * as indexState from './index_state.js';
 import * as jobs from './jobs.js';
+import {take} from './own_photos.js';
+import {queryIn} from './query.js';
 import {go, hash, read} from './route.js';
 import * as search from './search.js';
 
@@ -146,7 +148,7 @@ document.addEventListener('paste', (event) => {
 
 function takeFiles(files) {
   const {view, parameters} = read();
-  search.takeAndTell(files, view === 'search' ? parameters : new URLSearchParams());
+  take(files, view === 'search' ? queryIn(parameters) : {});
 }
 
 window.addEventListener('hashchange', render);

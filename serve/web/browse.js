@@ -1,5 +1,5 @@
 // The gallery by individual: who is in it, and the photographs of one of them.
-import {arrowKeys, count, el, errorNotice, later, say, whole} from './dom.js';
+import {PLAIN_TEXT, arrowKeys, count, el, errorNotice, later, say, whole} from './dom.js';
 import {retrieval} from './api.js';
 import {condition, conjunction, filterBar} from './filter.js';
 import {gallery, noteFields} from './gallery_state.js';
@@ -40,14 +40,16 @@ function individualCard(identity, number, filter, state, queue, signal) {
     const {entries} = await retrieval('Scroll', {filter, page_size: 1, collection: gallery.name}, signal);
     if (entries && entries.length) frame.replaceWith(photo(entries[0].item.id, `${name}, photograph ${entries[0].item.id}`));
   }));
-  return el('li', {class: 'card'}, el('a', {class: 'card-link', href: hash('gallery', {...state, identity, unknown: identity ? '' : '1'})}, frame,
+  const href = hash('gallery', {...state, identity, unknown: identity ? '' : '1'});
+  return el('li', {class: 'card'}, el('a', {class: 'card-link', href}, frame,
     el('span', {class: 'caption'}, el('span', {class: identity ? 'who' : 'who unknown'}, name),
       el('span', {class: 'id'}, count(number, 'photograph')))));
 }
 
 function showIndividuals(main, state, signal) {
   const bar = filterBar(state.f, (f) => go('gallery', {...state, f}));
-  const find = el('input', {type: 'search', id: 'find', placeholder: 'Find a name', 'aria-label': 'Find an individual by name', autocomplete: 'off', spellcheck: 'false'});
+  const find = el('input', {...PLAIN_TEXT, type: 'search', id: 'find', placeholder: 'Find a name',
+    'aria-label': 'Find an individual by name'});
   const place = el('div', {class: 'results'}, skeleton(INDIVIDUALS / 3, false));
   const summary = el('p', {class: 'muted'}, '\u00a0');
   main.replaceChildren(el('div', {class: 'browse'},
@@ -72,7 +74,9 @@ function showIndividuals(main, state, signal) {
       if (wanted) say(summary.textContent);
       const cards = found.slice(0, shown).map((one) =>
         individualCard(one.value, one.count, conjunction(state.f, condition('identity', one.value)), state, queue, signal));
-      if (Number(nobody.count) > 0 && !wanted) cards.unshift(individualCard('', nobody.count, conjunction(state.f, NOBODY), state, queue, signal));
+      if (Number(nobody.count) > 0 && !wanted) {
+        cards.unshift(individualCard('', nobody.count, conjunction(state.f, NOBODY), state, queue, signal));
+      }
       const more = (wanted ? found.length : Number(distinct)) > shown;
       const list = el('ul', {class: 'grid', 'aria-label': 'Individuals'}, cards);
       arrowKeys(list, '.card-link');

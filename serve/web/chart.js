@@ -7,7 +7,7 @@ const LEFT = 48, RIGHT = 12, TOP = 12, BOTTOM = 34;
 const MOST_POINTS = 800;  // drawn; of more, the least and the greatest of each stretch
 
 // Round numbers from below the least to above the greatest.
-export function ticks(least, greatest, wanted) {
+function ticks(least, greatest, wanted) {
   const span = greatest - least || Math.abs(greatest) || 1;
   const raw = span / wanted;
   const power = 10 ** Math.floor(Math.log10(raw));
@@ -57,7 +57,8 @@ export function chart(name, allPoints) {
   const cursor = svg('line', {class: 'cursor', y1: TOP, y2: HEIGHT - BOTTOM, x1: px(last.x), x2: px(last.x), visibility: 'hidden'});
   const dot = svg('circle', {class: 'dot', r: 3.5, cx: px(last.x), cy: py(last.y)});
   const drawing = svg('svg', {viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', tabindex: '0',
-    'aria-label': `${name}: ${allPoints.length} values, ${shortNumber(points[0].y)} at first, ${shortNumber(last.y)} at step ${last.x}. Arrow keys read values.`},
+    'aria-label': `${name}: ${allPoints.length} values, ${shortNumber(points[0].y)} at first, ${shortNumber(last.y)} at step ${last.x}. ` +
+      'Arrow keys read values.'},
   yTicks.map((y) => [svg('line', {class: 'rule', x1: LEFT, x2: WIDTH - RIGHT, y1: py(y), y2: py(y)}),
     svg('text', {class: 'tick', x: LEFT - 6, y: py(y) + 3.5, 'text-anchor': 'end'}, shortNumber(y))]),
   xTicks.map((x) => svg('text', {class: 'tick', x: px(x), y: HEIGHT - BOTTOM + 15, 'text-anchor': 'middle'}, shortNumber(x))),
@@ -67,10 +68,13 @@ export function chart(name, allPoints) {
   const read = (index) => {
     at = Math.max(0, Math.min(points.length - 1, index));
     const point = points[at];
-    for (const [attribute, value] of [['x1', px(point.x)], ['x2', px(point.x)], ['visibility', 'visible']]) cursor.setAttribute(attribute, value);
+    cursor.setAttribute('x1', px(point.x));
+    cursor.setAttribute('x2', px(point.x));
+    cursor.setAttribute('visibility', 'visible');
     dot.setAttribute('cx', px(point.x));
     dot.setAttribute('cy', py(point.y));
-    reading.textContent = `${shortNumber(point.y)} at step ${point.x}` + (Number.isFinite(point.epoch) ? `, epoch ${shortNumber(point.epoch)}` : '');
+    const epoch = Number.isFinite(point.epoch) ? `, epoch ${shortNumber(point.epoch)}` : '';
+    reading.textContent = `${shortNumber(point.y)} at step ${point.x}${epoch}`;
   };
   const rest = () => {
     read(points.length - 1);

@@ -1,5 +1,5 @@
 // Says who is on a photograph, and writes that into the gallery: an uploaded one is added to it, an item gets its new identity.
-import {el, errorNotice, say} from './dom.js';
+import {PLAIN_TEXT, el, errorNotice, say} from './dom.js';
 import {retrieval} from './api.js';
 import {condition} from './filter.js';
 import {forgetValues, gallery, whyReadOnly} from './gallery_state.js';
@@ -49,10 +49,10 @@ export function confirmPanel(subject, suggestions, isNew) {
   const done = el('div', {class: 'confirm-done', role: 'status'});
   const same = el('select', {id: 'same-identity', disabled: disabled || !suggestions.length},
     suggestions.length ? suggestions.map((name) => el('option', {value: name}, name)) : el('option', {value: ''}, 'nobody near'));
-  const name = el('input', {id: 'new-identity', type: 'text', autocomplete: 'off', spellcheck: 'false', placeholder: 'its name', disabled, required: true});
+  const name = el('input', {...PLAIN_TEXT, id: 'new-identity', placeholder: 'its name', disabled, required: true});
   const buttons = [
-    el('button', {type: 'submit', class: isNew ? null : 'primary', disabled: disabled || !suggestions.length}, 'Same individual'),
-    el('button', {type: 'submit', class: isNew ? 'primary' : null, disabled}, 'New individual'),
+    el('button', {type: 'submit', class: isNew ? null : 'primary', disabled: disabled || !suggestions.length}, 'Confirm'),
+    el('button', {type: 'submit', class: isNew ? 'primary' : null, disabled}, 'Add'),
   ];
   const write = async (identity, isNewName) => {
     buttons.forEach((button) => { button.disabled = true; });
@@ -73,12 +73,12 @@ export function confirmPanel(subject, suggestions, isNew) {
     event.preventDefault();
     const identity = field.value.trim();
     if (identity) write(identity, isNewName);
-  }}, el('label', {for: field.id, class: 'visually-hidden'}, label), field, button);
+  }}, el('label', {for: field.id}, label), field, button);
   return el('section', {class: 'confirm', 'aria-label': 'Who is it?'},
-    el('h3', {}, subject.photograph ? 'Who is it? Add it to the gallery' : 'Correct who it is'),
+    el('h3', {}, subject.photograph ? 'Add it to the gallery as' : 'Correct who it is'),
     why ? el('p', {class: 'muted', id: 'why-read-only'}, why) : null,
-    form('The individual that it is', same, buttons[0], false),
-    form('Name of the new individual', name, buttons[1], true),
+    form('Same individual', same, buttons[0], false),
+    form('New individual', name, buttons[1], true),
     subject.photograph && subject.photograph.saved
       ? el('p', {class: 'good'}, `Already added as ${subject.photograph.saved.id}, ${subject.photograph.saved.identity}.`) : null,
     done);

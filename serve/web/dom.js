@@ -24,6 +24,9 @@ export function svg(name, attributes, ...children) {
   return fill(document.createElementNS(SVG, name), attributes, children);
 }
 
+// Of fields whose text is no prose.
+export const PLAIN_TEXT = {type: 'text', autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false'};
+
 // Said to screen readers, once.
 export function say(text) {
   const said = document.getElementById('said');
@@ -52,7 +55,8 @@ export function whole(number) {
 
 export function percent(share) {
   const value = share * 100;
-  return value > 99 && value < 100 ? '> 99 %' : value < 1 && value > 0 ? '< 1 %' : `${Math.round(value)} %`;
+  const text = value > 99 && value < 100 ? '> 99' : value < 1 && value > 0 ? '< 1' : Math.round(value);
+  return `${text}\u00a0%`;
 }
 
 export function score(value) {

@@ -1,5 +1,5 @@
 // The line that says which items are looked at: a text in the server's filter language, and lists that write it.
-import {el, errorNotice, later, whole} from './dom.js';
+import {PLAIN_TEXT, el, errorNotice, later, whole} from './dom.js';
 import {facet, fields} from './gallery_state.js';
 
 const HELP = [
@@ -12,7 +12,7 @@ const HELP = [
   ['`sea state` = 3', 'a field whose name is no plain word'],
 ];
 
-export function quoted(text) {
+function quoted(text) {
   return '"' + text.replace(/[\\"]/g, '\\$&').replace(/\n/g, '\\n').replace(/\r/g, '\\r').replace(/\t/g, '\\t') + '"';
 }
 
@@ -34,7 +34,7 @@ export function conjunction(one, other) {
 
 // apply(text) is called with what is to hold from now on. Gives {element, show(error or null)}.
 export function filterBar(text, apply) {
-  const input = el('input', {id: 'filter', type: 'text', value: text, spellcheck: 'false', autocomplete: 'off', autocapitalize: 'off',
+  const input = el('input', {...PLAIN_TEXT, id: 'filter', value: text,
     placeholder: 'All items \u2013 e.g. camera = "north"', 'aria-describedby': 'filter-error', 'aria-keyshortcuts': '/'});
   const problem = el('p', {class: 'field-error', id: 'filter-error', role: 'alert'});
   const clear = el('button', {type: 'button', class: 'quiet', hidden: !text, onclick: () => apply('')}, 'Clear');

@@ -21,9 +21,14 @@ function factRows(state) {
   ].filter(Boolean);
 }
 
+// Name, and whether numbers stand in it.
+const COLUMNS = [['Collection', false], ['Also called', false], ['Photographs', true], ['Model', false],
+  ['Snapshot', true], ['Changed', true], ['Disk', true]];
+
 function collectionTable() {
   return el('div', {class: 'table-box', tabindex: '0', role: 'region', 'aria-label': 'Collections'}, el('table', {},
-    el('thead', {}, el('tr', {}, ['Collection', 'Also called', 'Photographs', 'Model', 'Snapshot', 'Changed', 'Disk'].map((name) => el('th', {scope: 'col'}, name)))),
+    el('thead', {}, el('tr', {}, COLUMNS.map(([name, isNumber]) =>
+      el('th', {scope: 'col', class: isNumber ? 'number' : null}, name)))),
     el('tbody', {}, all.slice(0, 1024).map((one) => el('tr', {},
       el('th', {scope: 'row'}, el('a', {href: hash('index', {c: one.name})}, one.name)),
       el('td', {}, (one.aliases || []).join(', ')),
@@ -69,6 +74,7 @@ export async function show(main, parameters, signal) {
     el('h1', {}, `Index of ${gallery.title}`), place,
     el('p', {class: 'row'}, button, why ? el('span', {class: 'muted', id: 'why-no-snapshot'}, why) : null), said,
     all.length ? el('h2', {}, 'Collections') : null, tables,
-    el('p', {class: 'muted small'}, `fluke ${server.version}. `, el('a', {href: 'metrics'}, 'Metrics'), ' \u00b7 ', el('a', {href: 'healthz'}, 'health'))));
+    el('p', {class: 'muted small'}, `fluke ${server.version}. `,
+      el('a', {href: 'metrics'}, 'Metrics'), ' \u00b7 ', el('a', {href: 'healthz'}, 'health'))));
   load();
 }

@@ -1,12 +1,14 @@
 // Training jobs: which there are, how the one that is looked at goes on, a new one.
-import {el, errorNotice, percent, say, sentence, time} from './dom.js';
+import {PLAIN_TEXT, el, errorNotice, percent, say, sentence, time} from './dom.js';
 import {training} from './api.js';
 import {chart, shortNumber} from './chart.js';
 import {server} from './gallery_state.js';
 import {go, hash, replace} from './route.js';
 
 const POLL_MS = 1000;
+const LIST_EVERY = 5;  // polls
 const PAGE = 20;
+const COLLECTION_NAME = {...PLAIN_TEXT, pattern: '[A-Za-z0-9._\\-]{1,100}', title: 'letters, digits, -, _ and .'};
 const UNDER_WAY = ['WAITING', 'RUNNING', 'PUBLISHING'];
 
 function badge(state) {
@@ -30,7 +32,8 @@ function curves(job) {
 function valueTable(series) {
   if (!series.length) return null;
   return el('details', {class: 'help'}, el('summary', {}, 'Values as a table'),
-    el('table', {}, el('thead', {}, el('tr', {}, ['metric', 'first', 'last', 'least', 'greatest'].map((name) => el('th', {scope: 'col'}, name)))),
+    el('table', {},
+      el('thead', {}, el('tr', {}, ['metric', 'first', 'last', 'least', 'greatest'].map((name) => el('th', {scope: 'col'}, name)))),
       el('tbody', {}, series.map(({name, points}) => {
         const values = points.map((point) => point.y);
         return el('tr', {}, el('th', {scope: 'row'}, name), [values[0], values[values.length - 1], Math.min(...values), Math.max(...values)]
@@ -44,7 +47,8 @@ function jobPanel(job, act) {
   const charts = el('div', {class: 'charts'});
   const table = el('div', {});
   const log = el('pre', {class: 'log', tabindex: '0', 'aria-label': 'Last lines of its log'});
-  const config = el('details', {class: 'help'}, el('summary', {}, 'Its config'), el('pre', {class: 'log', tabindex: '0'}, job.config_yaml || ''));
+  const config = el('details', {class: 'help'}, el('summary', {}, 'Its config'),
+    el('pre', {class: 'log', tabindex: '0'}, job.config_yaml || ''));
   const problem = el('div', {});
   const element = el('section', {class: 'job', 'aria-label': `Job ${job.name || job.id}`}, head, problem, charts, table,
     el('h3', {}, 'Log'), log, config);
@@ -58,7 +62,7 @@ function jobPanel(job, act) {
         el('div', {class: 'job-progress'}),
         el('div', {class: 'row'},
           UNDER_WAY.includes(now.state) && now.state !== 'PUBLISHING'
-            ? el('button', {type: 'button', class: 'quiet', id: 'cancel-job', onclick: () => act('CancelJob', {id: now.id})}, 'Cancel this job') : null,
+            ? cancelButton(now, act) : null,
           now.state === 'SUCCEEDED' ? publishForm(now, act) : null));
       if (drawn) say(`The job is now ${now.state.toLowerCase()}`);
     }
@@ -85,9 +89,21 @@ function jobPanel(job, act) {
   return {element, update};
 }
 
+// Asks once more, in its own place.
+function cancelButton(job, act) {
+  const button = el('button', {type: 'button', id: 'cancel-job', onclick: () => {
+    if (button.dataset.sure) act('CancelJob', {id: job.id});
+    button.dataset.sure = '1';
+    button.textContent = 'Cancel it: are you sure?';
+  }, onblur: () => {
+    delete button.dataset.sure;
+    button.textContent = 'Cancel this job';
+  }}, 'Cancel this job');
+  return button;
+}
+
 function publishForm(job, act) {
-  const alias = el('input', {id: 'publish-alias', type: 'text', required: true, autocomplete: 'off', spellcheck: 'false', pattern: '[A-Za-z0-9._\\-]{1,100}',
-    title: 'letters, digits, -, _ and .', value: job.publish ? job.publish.alias : ''});
+  const alias = el('input', {...COLLECTION_NAME, id: 'publish-alias', required: true, value: job.publish ? job.publish.alias : ''});
   return el('form', {class: 'row publish', onsubmit: (event) => {
     event.preventDefault();
     act('PublishJob', {id: job.id, target: {alias: alias.value.trim()}});
@@ -98,7 +114,7 @@ function submitForm(open) {
   const name = el('input', {id: 'job-name', type: 'text', autocomplete: 'off', required: true});
   const config = el('textarea', {id: 'job-config', rows: 12, spellcheck: 'false', required: true,
     placeholder: 'data: {manifest: flukes/manifest.csv}\nmodel: {backbone: resnet18, dim: 256}\nloss: {arcface: 1}\ntrain: {epochs: 30}'});
-  const alias = el('input', {id: 'job-alias', type: 'text', autocomplete: 'off', spellcheck: 'false', pattern: '[A-Za-z0-9._\\-]{0,100}', title: 'letters, digits, -, _ and .'});
+  const alias = el('input', {...COLLECTION_NAME, id: 'job-alias'});
   const problem = el('div', {});
   const button = el('button', {type: 'submit', class: 'primary'}, 'Submit');
   return el('details', {class: 'submit-job', open}, el('summary', {}, 'New job'), el('form', {onsubmit: async (event) => {
@@ -132,12 +148,14 @@ function jobRow(job, current, token) {
 export async function show(main, parameters, signal) {
   if (!server.jobs) {
     main.replaceChildren(el('div', {class: 'plain'}, el('h1', {}, 'Training'),
-      el('p', {class: 'notice'}, 'This server trains no models. Whoever runs it can allow jobs with `data` and `jobs.data` in its config.')));
+      el('p', {class: 'notice'}, 'This server trains no models. Whoever runs it can allow jobs with `data` and `jobs.data` ' +
+        'in its config.')));
     return;
   }
   const id = parameters.get('id') || '';
   const token = parameters.get('t') || '';
-  const list = el('ul', {class: 'job-list', 'aria-label': 'Jobs, newest first'}, Array.from({length: 4}, () => el('li', {class: 'waiting'}, '\u00a0')));
+  const list = el('ul', {class: 'job-list', 'aria-label': 'Jobs, newest first'},
+    Array.from({length: 4}, () => el('li', {class: 'waiting'}, '\u00a0')));
   const pages = el('p', {class: 'row pages'});
   const detail = el('div', {class: 'job-detail'}, el('p', {class: 'muted'}, '\u00a0'));
   main.replaceChildren(el('div', {class: 'training'},
@@ -168,11 +186,13 @@ export async function show(main, parameters, signal) {
   }
 }
 
-// Asks each second while the page can be seen and the job is under way.
+// While the page can be seen: asks each second for a job that is under way, and now and then which jobs there are.
 async function follow(id, place, loadList, signal) {
   const problem = el('div', {});
   let job = await training('GetJob', {id}, signal);
   let wake = () => {};
+  let polls = 0;
+  let failing = false;
   const act = async (method, request) => {
     problem.replaceChildren();
     try {
@@ -193,23 +213,25 @@ async function follow(id, place, loadList, signal) {
     wake();
   });
   while (!signal.aborted) {
-    const idle = document.hidden || !UNDER_WAY.includes(job.state);
     await new Promise((resolve) => {
       wake = resolve;
-      if (!idle) setTimeout(resolve, POLL_MS);
+      if (!document.hidden) setTimeout(resolve, POLL_MS);
     });
     if (signal.aborted) return;
     if (document.hidden) continue;
     const before = job.state;
     try {
-      job = await training('GetJob', {id}, signal);
-      problem.replaceChildren();
+      if (UNDER_WAY.includes(job.state)) {
+        job = await training('GetJob', {id}, signal);
+        panel.update(job);
+      }
+      if (before !== job.state || ++polls % LIST_EVERY === 0) await loadList();
+      if (failing) problem.replaceChildren();
+      failing = false;
     } catch (error) {
       if (error.name === 'AbortError') return;
-      problem.replaceChildren(errorNotice(error));  // asked again in a second: the server may come back
-      continue;
+      if (!failing) problem.replaceChildren(errorNotice(error));  // asked again in a second: the server may come back
+      failing = true;
     }
-    panel.update(job);
-    if (before !== job.state) await loadList();
   }
 }

@@ -12,9 +12,13 @@ export function rememberPhoto(collection, id, blob) {
 
 const SHAPE = 'M60 48C54 34 36 25 12 27c4 20 18 34 37 38 6 1 8 5 8 13l-2 14h10l-2-14c0-8 2-12 8-13 19-4 33-18 37-38-24-2-42 7-48 21z';
 
-function placeholder(id, reason) {
-  return svg('svg', {class: 'no-photo', viewBox: '0 0 120 120', role: 'img', 'aria-label': `No photograph of ${id} to show`},
-    svg('title', {}, reason || 'No photograph to show'), svg('path', {d: SHAPE}));
+const LONGEST_ID = 24;  // characters that fit below the drawn fluke
+
+function placeholder(id) {
+  const short = id.length > LONGEST_ID ? `${id.slice(0, LONGEST_ID / 2 - 1)}\u2026${id.slice(-LONGEST_ID / 2)}` : id;
+  return svg('svg', {class: 'no-photo', viewBox: '-20 4 160 120', role: 'img', 'aria-label': `No photograph of ${id} to show`},
+    svg('path', {d: SHAPE, transform: 'translate(18 14) scale(.7)'}),
+    svg('text', {x: 60, y: 104, 'text-anchor': 'middle'}, short));
 }
 
 // Of the item in a frame. `what` is the alternative text; size: pixels that are asked for.

@@ -2,7 +2,7 @@
 import {arrowKeys, el, score} from './dom.js';
 import {photo} from './photos.js';
 
-export const MOST_SHOWN = 200;
+const MOST_SHOWN = 200;
 
 export function nameOf(identity) {
   return identity || 'unknown individual';
@@ -32,8 +32,10 @@ function card(item, options) {
 }
 
 function addMarks(box, link, item, marks) {
-  const like = el('button', {type: 'button', class: 'mark like', tabindex: '-1', 'aria-label': `More like ${item.id}`, title: 'More like this (+)'}, '+');
-  const unlike = el('button', {type: 'button', class: 'mark unlike', tabindex: '-1', 'aria-label': `Less like ${item.id}`, title: 'Less like this (\u2212)'}, '\u2212');
+  const button = (mark, sign, name) => el('button', {type: 'button', class: `mark ${mark}`, tabindex: '-1',
+    'aria-label': `${name} like ${item.id}`, title: `${name} like this (${sign})`, onclick: () => turn(mark)}, sign);
+  const like = button('like', '+', 'More');
+  const unlike = button('unlike', '\u2212', 'Less');
   const show = () => {
     const mark = marks.of(item.id);
     like.setAttribute('aria-pressed', String(mark === 'like'));
@@ -44,8 +46,6 @@ function addMarks(box, link, item, marks) {
     marks.set(item.id, marks.of(item.id) === mark ? '' : mark);
     show();
   };
-  like.addEventListener('click', () => turn('like'));
-  unlike.addEventListener('click', () => turn('unlike'));
   link.setAttribute('aria-keyshortcuts', '+ -');
   link.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -64,6 +64,7 @@ function addMarks(box, link, item, marks) {
 
 // Scores or not; at most MOST_SHOWN of them.
 export function grid(items, label, options) {
+  performance.mark('fluke-grid');
   const list = el('ul', {class: 'grid', 'aria-label': label}, items.slice(0, MOST_SHOWN).map((item) => card(item, options)));
   arrowKeys(list, '.card-link');
   return list;

@@ -32,8 +32,8 @@ export function verdict(answer) {
   const calibrated = Boolean(answer.calibration);
   let headline;
   if (answer.is_new || !best) {
-    headline = el('p', {class: 'headline new'}, 'New individual',
-      el('span', {class: 'muted'}, best ? ` \u2013 the nearest, ${best.identity}, scores only ${score(best.best.score)}` : ' \u2013 nobody here resembles it'));
+    const why = best ? `the nearest, ${best.identity}, scores only ${score(best.best.score)}` : 'nobody here resembles it';
+    headline = el('p', {class: 'headline new'}, 'New individual', el('span', {class: 'muted'}, ` \u2013 ${why}`));
   } else {
     headline = el('p', {class: 'headline'}, best.identity,
       el('span', {class: 'muted'}, calibrated ? ` \u2013 ${percent(best.probability)} likely` : ` \u2013 score ${score(best.best.score)}`));

@@ -37,7 +37,7 @@ class Browser:
                 found = re.search(r"successfully on port (\d+)", line)
                 port = found and found[1]
             self.address = f"http://127.0.0.1:{port}"
-            arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run",
+            arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
                          "--disable-background-networking", "--disable-component-update", "--force-color-profile=srgb",
                          f"--window-size={width},{height}", f"--user-data-dir={self.folder.name}/profile"]
             answer = self.send("POST", "/session", {"capabilities": {"alwaysMatch": {
