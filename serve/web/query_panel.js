@@ -18,17 +18,18 @@ function facts(item) {
   return el('dl', {class: 'facts'}, rows.slice(0, MOST_FACTS).map(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]));
 }
 
-async function showItem(query, place, signal) {
+// Its facts come last, because nobody knows beforehand how many there are.
+async function showItem(query, name, more, signal) {
   try {
     const {entries} = await retrieval('Get', {ids: [query.id], collection: gallery.name}, signal);
     if (!entries || !entries.length) return;
     const {item} = entries[0];
     noteFields([item]);
-    place.replaceChildren(el('p', {class: 'query-name'}, item.identity
-      ? el('a', {href: hash('gallery', {c: query.c, identity: item.identity})}, item.identity) : nameOf('')),
-    facts(item));
+    name.replaceChildren(item.identity
+      ? el('a', {href: hash('gallery', {c: query.c, identity: item.identity})}, item.identity) : nameOf(''));
+    more.append(facts(item));
   } catch (error) {
-    if (error.name !== 'AbortError') place.replaceChildren(errorNotice(error));
+    if (error.name !== 'AbortError') more.append(errorNotice(error));
   }
 }
 
@@ -62,15 +63,16 @@ export function queryPanel(query, nearest, signal) {
   const verdictPlace = el('div', {class: 'verdict-place', 'aria-live': 'polite'},
     el('p', {class: 'muted'}, 'Comparing with the gallery\u2026'));
   const confirmPlace = el('div', {class: 'confirm-place'});
+  const more = el('div', {class: 'query-more'}, dropZone(query, true));
   if (mine) {
     panel.append(uploads.preview(mine, true),
       el('p', {class: 'query-name'}, mine.name, ' ', el('span', {class: 'muted'}, bytes(mine.blob.size))));
   } else {
-    const place = el('div', {class: 'query-item'}, el('p', {class: 'query-name'}, '\u00a0'));
-    panel.append(photo(query.id, `Photograph ${query.id}, which is searched with`, 640, true), place);
-    showItem(query, place, signal);
+    const name = el('p', {class: 'query-name one-line'}, '\u00a0');
+    panel.append(photo(query.id, `Photograph ${query.id}, which is searched with`, 640, true), name);
+    showItem(query, name, more, signal);
   }
-  panel.append(verdictPlace, confirmPlace, el('div', {class: 'query-more'}, dropZone(query, true)));
+  panel.append(verdictPlace, confirmPlace, more);
   identify(query, mine, verdictPlace, confirmPlace, nearest, signal);
   return panel;
 }
