@@ -1,6 +1,8 @@
 // Calls of the server: /api/fluke.v1.SERVICE/METHOD, JSON as protobuf maps it. Asks for a key when the server wants one.
 
 const KEY = 'fluke-key';
+const PATIENT_TRIES = 4;
+const PAUSE_MS = 1000;
 
 class ApiError extends Error {
   // code: a gRPC status name, e.g. INVALID_ARGUMENT; status: of HTTP, 0 where no answer came.
@@ -96,6 +98,18 @@ async function call(service, method, request, signal) {
 export const retrieval = (method, request, signal) => call('Retrieval', method, request, signal);
 export const collections = (method, request, signal) => call('Collections', method, request, signal);
 export const training = (method, request, signal) => call('Training', method, request, signal);
+
+// For what nobody waits for: tries again, some times, where the server has too much to do or a key's rate is used up.
+export async function patiently(task, signal) {
+  for (let tries = 1; ; ++tries) {
+    try {
+      return await task();
+    } catch (error) {
+      if (error.code !== 'RESOURCE_EXHAUSTED' || tries === PATIENT_TRIES || (signal && signal.aborted)) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
+}
 
 // {version, has_keys, jobs}
 export async function pageInfo() {

@@ -1,6 +1,6 @@
 // The gallery by individual: who is in it, and the photographs of one of them.
 import {PLAIN_TEXT, arrowKeys, count, el, errorNotice, later, say, whole} from './dom.js';
-import {retrieval} from './api.js';
+import {patiently, retrieval} from './api.js';
 import {condition, conjunction, filterBar} from './filter.js';
 import {gallery, noteFields} from './gallery_state.js';
 import {photo, whenNear} from './photos.js';
@@ -21,7 +21,7 @@ function coverQueue(signal) {
   const next = () => {
     while (running < COVERS_AT_ONCE && waiting.length && !signal.aborted) {
       running += 1;
-      waiting.shift()().catch(() => {}).finally(() => {
+      patiently(waiting.shift(), signal).catch(() => {}).finally(() => {
         running -= 1;
         next();
       });

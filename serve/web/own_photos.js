@@ -1,6 +1,6 @@
 // Where the user's own photographs come in, and the row of those that did.
 import {el, say} from './dom.js';
-import {retrieval} from './api.js';
+import {patiently, retrieval} from './api.js';
 import {gallery} from './gallery_state.js';
 import {go, hash} from './route.js';
 import * as uploads from './uploads.js';
@@ -44,7 +44,8 @@ async function identifyAll() {
   try {
     for (const mine of uploads.list().filter((one) => one.verdict === undefined)) {
       if (gallery.name !== collection) break;
-      showVerdict(mine, inShort(await retrieval('Identify', {search: {image: await uploads.base64(mine.blob), collection}})));
+      const search = {image: await uploads.base64(mine.blob), collection};
+      showVerdict(mine, inShort(await patiently(() => retrieval('Identify', {search}))));
     }
   } catch {
     // said where the photograph itself is looked at

@@ -159,6 +159,7 @@ class Mock:
         self.key = ""            # that callers must give
         self.read_only = False
         self.has_photos = True
+        self.busy = 0            # so many Scrolls of one item are refused
         self.small = False       # too small a gallery for Identify
         self.is_new = False      # what Identify says
         self.has_jobs = True
@@ -256,6 +257,9 @@ class Mock:
     def Scroll(self, request):
         matches = parse_filter(request.get("filter", ""))
         size = request.get("page_size") or 100
+        if size == 1 and self.busy > 0:
+            self.busy -= 1
+            raise Refused("RESOURCE_EXHAUSTED", "too many calls are waiting; try again later")
         found = []
         for name in sorted(self.items):
             if name > request.get("page_token", "") and matches(self.items[name]):

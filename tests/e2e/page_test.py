@@ -566,6 +566,13 @@ class MockPage(Page, Behaviour):
         self.browser.click(".results .notice.bad button")
         self.browser.wait_for(".answer .card-link", 20)
 
+    def test_a_busy_server_is_asked_again_for_what_nobody_waits_for(self):
+        self.allowed_errors += "|status of 429"
+        self.mock.busy = 5
+        self.open("#/gallery")
+        self.browser.wait("const all = [...document.querySelectorAll('.browse .card-link')].slice(0, 8); return all.every((a) => a.querySelector('.photo img, .photo svg'))")
+        self.assertEqual(self.mock.busy, 0)
+
     def test_another_collection_is_chosen(self):
         self.open()
         self.browser.run("const s = document.querySelector('#collection'); s.value = 'northern-2025'; s.dispatchEvent(new Event('change'))")
