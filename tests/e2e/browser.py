@@ -1,4 +1,5 @@
 """Headless Chromium, driven over WebDriver with the standard library alone."""
+
 import base64
 import json
 import os
@@ -15,7 +16,16 @@ import urllib.request
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
-KEYS = {"Tab": "\ue004", "Enter": "\ue007", "Escape": "\ue00c", "Left": "\ue012", "Up": "\ue013", "Right": "\ue014", "Down": "\ue015", "Shift": "\ue008"}
+KEYS = {
+    "Tab": "\ue004",
+    "Enter": "\ue007",
+    "Escape": "\ue00c",
+    "Left": "\ue012",
+    "Up": "\ue013",
+    "Right": "\ue014",
+    "Down": "\ue015",
+    "Shift": "\ue008",
+}
 
 
 def is_here():
@@ -26,7 +36,9 @@ class Browser:
     def __init__(self, width=1280, height=900):
         self.folder = tempfile.TemporaryDirectory(prefix="fluke-browser-")
         self.log = open(pathlib.Path(self.folder.name, "driver.log"), "w+")
-        self.driver = subprocess.Popen([DRIVER, "--port=0"], stdout=subprocess.PIPE, stderr=self.log, text=True, start_new_session=True)
+        self.driver = subprocess.Popen(
+            [DRIVER, "--port=0"], stdout=subprocess.PIPE, stderr=self.log, text=True, start_new_session=True
+        )
         self.session = None
         try:
             port = None
@@ -37,11 +49,31 @@ class Browser:
                 found = re.search(r"successfully on port (\d+)", line)
                 port = found and found[1]
             self.address = f"http://127.0.0.1:{port}"
-            arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-                         "--disable-background-networking", "--disable-component-update", "--force-color-profile=srgb",
-                         f"--window-size={width},{height}", f"--user-data-dir={self.folder.name}/profile"]
-            answer = self.send("POST", "/session", {"capabilities": {"alwaysMatch": {
-                "browserName": "chrome", "goog:chromeOptions": {"binary": CHROMIUM, "args": arguments}, "goog:loggingPrefs": {"browser": "ALL"}}}})
+            arguments = [
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--force-color-profile=srgb",
+                f"--window-size={width},{height}",
+                f"--user-data-dir={self.folder.name}/profile",
+            ]
+            answer = self.send(
+                "POST",
+                "/session",
+                {
+                    "capabilities": {
+                        "alwaysMatch": {
+                            "browserName": "chrome",
+                            "goog:chromeOptions": {"binary": CHROMIUM, "args": arguments},
+                            "goog:loggingPrefs": {"browser": "ALL"},
+                        }
+                    }
+                },
+            )
             self.session = answer["sessionId"]
         except BaseException:
             self.close()
@@ -60,7 +92,9 @@ class Browser:
 
     def send(self, method, path, body=None):
         data = None if method != "POST" else json.dumps(body or {}).encode()
-        request = urllib.request.Request(self.address + path, data=data, method=method, headers={"content-type": "application/json"})
+        request = urllib.request.Request(
+            self.address + path, data=data, method=method, headers={"content-type": "application/json"}
+        )
         try:
             with urllib.request.urlopen(request, timeout=60) as response:
                 return json.load(response)["value"]

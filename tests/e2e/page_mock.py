@@ -1,6 +1,7 @@
 """A server that answers the web page as fluke does, from 10,000 items that are the same in every run.
 
 `python3 tests/e2e/page_mock.py [PORT]` serves the page from serve/web, to work on it without the program."""
+
 import base64
 import hashlib
 import http.server
@@ -11,143 +12,26 @@ import re
 import sys
 import threading
 import urllib.parse
-import zlib
+
+from page_mock_gallery import Refused, chance, draw_items, draw_photo, name_of, parse_filter
 
 WEB = pathlib.Path(__file__).resolve().parents[2] / "serve" / "web"
-TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
-         ".svg": "image/svg+xml"}
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
 CSP = "default-src 'self'; img-src 'self' blob: data:"
-STATUS = {"INVALID_ARGUMENT": 400, "FAILED_PRECONDITION": 400, "NOT_FOUND": 404, "UNAUTHENTICATED": 401, "PERMISSION_DENIED": 403,
-          "UNIMPLEMENTED": 501, "RESOURCE_EXHAUSTED": 429}
-HOSTILE = '<img src=x onerror="document.title=\'broken\'">'
-LETTERS = "anelo rivabo kutami sedori nuvela".split()
-
-
-class Refused(Exception):
-    def __init__(self, code, message):
-        super().__init__(message)
-        self.code = code
-
-
-def chance(*words):
-    """0 to 1, always the same for the same words."""
-    return zlib.crc32("/".join(map(str, words)).encode()) / 2**32
-
-
-def name_of(individual):
-    word = LETTERS[individual % 5]
-    return f"{word[:3].title()}{LETTERS[individual // 5 % 5][3:]}-{individual:04d}"
-
-
-def draw_items(number):
-    items = {}
-    for i in range(number):
-        individual = int(chance("who", i) ** 1.6 * number / 6)
-        identity = "" if i % 23 == 0 else HOSTILE if i % 401 == 1 else name_of(individual)
-        metadata = {"camera": ("north", "south", "drone")[i % 3], "year": str(2012 + i % 13), "sea state": str(i % 5)}
-        if i % 401 == 1:
-            metadata["note"] = HOSTILE
-        item = {"id": f"fluke_{i:05d}.jpg", "identity": identity, "path": f"{2012 + i % 13}/fluke_{i:05d}.jpg", "metadata": metadata}
-        items[item["id"]] = item
-    return items
-
-
-# --- filters: as much of common/filter.h as the tests use
-
-TOKEN = re.compile(r'\s*(?:("(?:[^"\\]|\\.)*")|(`(?:[^`\\]|\\.)*`)|(-?\d+(?:\.\d+)?)|(\w+)|(<=|>=|!=|[=<>(),]))')
-
-
-def parse_filter(text):
-    """item -> whether it matches."""
-    tokens, at = [], 0
-    while text[at:].strip():
-        match = TOKEN.match(text, at)
-        if not match:
-            raise Refused("INVALID_ARGUMENT", f"filter, column {at + 1}: expected a condition, found {text[at:at + 10].strip()!r}")
-        tokens.append((match.lastindex, match[match.lastindex], match.start(match.lastindex) + 1))
-        at = match.end()
-    tokens.append((0, "the end", len(text) + 1))
-
-    def take(*wanted):
-        if wanted and tokens[0][1].lower() not in wanted:
-            raise Refused("INVALID_ARGUMENT", f"filter, column {tokens[0][2]}: expected {' or '.join(wanted)}, found {tokens[0][1]!r}")
-        return tokens.pop(0)
-
-    def read(item, field):
-        return item.get(field, "") if field in ("id", "identity", "path") else item["metadata"].get(field, "")
-
-    def any_of():
-        parts = [all_of()]
-        while tokens[0][1].lower() == "or":
-            take()
-            parts.append(all_of())
-        return lambda item: any(part(item) for part in parts)
-
-    def all_of():
-        parts = [one()]
-        while tokens[0][1].lower() == "and":
-            take()
-            parts.append(one())
-        return lambda item: all(part(item) for part in parts)
-
-    def one():
-        kind, word, column = take()
-        if word.lower() == "not":
-            inner = one()
-            return lambda item: not inner(item)
-        if word == "(":
-            inner = any_of()
-            take(")")
-            return inner
-        if word.lower() == "exists":
-            take("(")
-            field = take()[1].strip("`")
-            take(")")
-            return lambda item: read(item, field) != ""
-        if kind not in (2, 4):
-            raise Refused("INVALID_ARGUMENT", f"filter, column {column}: expected a field, found {word!r}")
-        field = word.strip("`")
-        operator = take("=", "!=", "<", "<=", ">", ">=")[1]
-        kind, value, column = take()
-        if kind not in (1, 3):
-            raise Refused("INVALID_ARGUMENT", f"filter, column {column}: expected a value, found {value!r}")
-        wanted = json.loads(value) if kind == 1 else float(value)
-
-        def holds(item):
-            found = read(item, field)
-            if kind == 3:
-                try:
-                    found = float(found)
-                except ValueError:
-                    return operator == "!="
-            elif found == "":
-                return operator == "!="
-            return {"=": found == wanted, "!=": found != wanted, "<": found < wanted, "<=": found <= wanted, ">": found > wanted,
-                    ">=": found >= wanted}[operator]
-        return holds
-
-    if len(tokens) == 1:
-        return lambda item: True
-    result = any_of()
-    take("the end")
-    return result
-
-
-def draw_photo(item):
-    """A fluke of the individual's shape on the sea of the item."""
-    who = item["identity"] or item["id"]
-    lift, width = 60 + 70 * chance(who, "lift"), 190 + 70 * chance(who, "width")
-    notch, hue = 12 + 34 * chance(who, "notch"), 195 + 20 * chance(item["id"], "sea")
-    dx, turn, light = 40 * chance(item["id"], "x") - 20, 16 * chance(item["id"], "turn") - 8, 50 + 26 * chance(item["id"], "light")
-    edge = "".join(f"L{x:.0f} {y:.0f}" for x, y in ((320 + side * width * t, 235 - lift * math.sin(t * 1.9) + 9 * chance(who, side, t)) for side in (-1, 1)
-                                                    for t in ([1 - k / 12 for k in range(12)] if side < 0 else [k / 12 for k in range(1, 13)])))
-    scars = "".join(f'<path d="M{250 + 140 * chance(who, k):.0f} {240 + 20 * chance(who, k, 1):.0f}l{30 * chance(who, k, 2):.0f} 14" stroke="#cdd4d8" stroke-width="3"/>'
-                    for k in range(3))
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 480" width="640" height="480"><rect width="640" height="480" fill="hsl({hue:.0f} 26% {light:.0f}%)"/>'
-            f'<path d="M0 330q160-26 320 0t320 0v150H0z" fill="hsl({hue:.0f} 32% {light - 20:.0f}%)"/>'
-            f'<g transform="translate({dx:.0f} 0) rotate({turn:.1f} 320 300)"><path d="M{320 - width:.0f} {170 - notch:.0f}{edge}Q{320 + width * .8:.0f} 300 345 330L350 410H290L295 330'
-            f'Q{320 - width * .8:.0f} 300 {320 - width:.0f} {170 - notch:.0f}z" fill="#2b343a"/>{scars}</g>'
-            f'<path d="M0 400q80-14 160 0t160 0 160 0 160 0v80H0z" fill="hsl({hue:.0f} 34% {light - 26:.0f}%)"/></svg>').encode()
+STATUS = {
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "NOT_FOUND": 404,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "UNIMPLEMENTED": 501,
+    "RESOURCE_EXHAUSTED": 429,
+}
 
 
 class Mock:
@@ -155,34 +39,51 @@ class Mock:
 
     def __init__(self, items=10_000):
         self.items = draw_items(items)
-        self.requests = []       # (method, request as sent, authorization)
-        self.key = ""            # that callers must give
+        self.requests = []  # (method, request as sent, authorization)
+        self.key = ""  # that callers must give
         self.read_only = False
         self.has_photos = True
-        self.busy = 0            # so many Scrolls of one item are refused
-        self.small = False       # too small a gallery for Identify
-        self.is_new = False      # what Identify says
+        self.busy = 0  # so many Scrolls of one item are refused
+        self.small = False  # too small a gallery for Identify
+        self.is_new = False  # what Identify says
         self.has_jobs = True
         self.snapshot = 7
         self.changed = 3
         self.polls = 0
-        self.jobs = [self.job("j3", "humpbacks, resnet50", "RUNNING"), self.job("j2", "humpbacks, resnet18", "SUCCEEDED"),
-                     self.job("j1", "first try", "FAILED", "data.manifest, line 12: no such file 'a.jpg'")]
+        self.jobs = [
+            self.job("j3", "humpbacks, resnet50", "RUNNING"),
+            self.job("j2", "humpbacks, resnet18", "SUCCEEDED"),
+            self.job("j1", "first try", "FAILED", "data.manifest, line 12: no such file 'a.jpg'"),
+        ]
 
     def job(self, number, name, state, error=""):
         points = {"RUNNING": 120, "SUCCEEDED": 300, "FAILED": 0, "WAITING": 0}[state]
-        return {"id": number, "name": name, "state": state, "error": error, "submitted_ms": "1760000000000", "started_ms": "1760000004000",
-                "ended_ms": "0" if state == "RUNNING" else "1760003604000", "progress": points / 300, "log_tail": f"reading the manifest\n{points} steps done",
-                "metrics": [point for step in range(1, points + 1) for point in self.points(step)], "collection": "", "publish": None,
-                "config_yaml": "data: {manifest: flukes/manifest.csv}\ntrain: {epochs: 30}\n", "attempts": 1}
+        return {
+            "id": number,
+            "name": name,
+            "state": state,
+            "error": error,
+            "submitted_ms": "1760000000000",
+            "started_ms": "1760000004000",
+            "ended_ms": "0" if state == "RUNNING" else "1760003604000",
+            "progress": points / 300,
+            "log_tail": f"reading the manifest\n{points} steps done",
+            "metrics": [point for step in range(1, points + 1) for point in self.points(step)],
+            "collection": "",
+            "publish": None,
+            "config_yaml": "data: {manifest: flukes/manifest.csv}\ntrain: {epochs: 30}\n",
+            "attempts": 1,
+        }
 
     @staticmethod
     def points(step):
-        noise = chance("noise", step) - .5
-        found = [{"name": "loss", "step": str(step), "epoch": step / 10, "value": 9 * math.exp(-step / 70) + .5 * noise + .6}]
+        noise = chance("noise", step) - 0.5
+        found = [{"name": "loss", "step": str(step), "epoch": step / 10, "value": 9 * math.exp(-step / 70) + 0.5 * noise + 0.6}]
         if step % 10 == 0:
-            for name, best in (("recall@1", .88), ("recall@5", .95), ("kaggle_map@5", .9)):
-                found.append({"name": name, "step": str(step), "epoch": step / 10, "value": best * (1 - math.exp(-step / 60)) + .02 * noise})
+            for name, best in (("recall@1", 0.88), ("recall@5", 0.95), ("kaggle_map@5", 0.9)):
+                found.append(
+                    {"name": name, "step": str(step), "epoch": step / 10, "value": best * (1 - math.exp(-step / 60)) + 0.02 * noise}
+                )
         return found
 
     # --- searching
@@ -213,7 +114,7 @@ class Mock:
         for item in self.items.values():
             if item["id"] in out or not matches(item):
                 continue
-            value = max(self.score(one, item) for one in likes) - .2 * sum(self.score(one, item) for one in unlikes)
+            value = max(self.score(one, item) for one in likes) - 0.2 * sum(self.score(one, item) for one in unlikes)
             scored.append((-value, item["id"]))
         scored.sort()
         return [{**self.items[name], "score": round(-value, 6)} for value, name in scored[:k]]
@@ -223,7 +124,7 @@ class Mock:
         if own == item["id"]:
             return 1.0
         same = item["identity"] == identity and identity and not self.is_new
-        return (.68 + .3 * chance(word, item["id"])) if same else .05 + .5 * chance(word, item["id"])
+        return (0.68 + 0.3 * chance(word, item["id"])) if same else 0.05 + 0.5 * chance(word, item["id"])
 
     def groups(self, search, number, size):
         groups = {}
@@ -243,16 +144,44 @@ class Mock:
 
     def Identify(self, request):
         if self.small:
-            raise Refused("FAILED_PRECONDITION", "the gallery has 4 individuals with two photographs; at least 20 are needed to calibrate a threshold")
+            raise Refused(
+                "FAILED_PRECONDITION",
+                "the gallery has 4 individuals with two photographs; at least 20 are needed to calibrate a threshold",
+            )
         known = [group for group in self.groups(request["search"], 12, 1) if group["identity"]]
-        candidates = [{"identity": group["identity"], "best": group["hits"][0],
-                       "probability": max(0.0, min(.985, (group["hits"][0]["score"] - .42) / .52))} for group in known[:5]]
-        return {"candidates": candidates, "is_new": not candidates or candidates[0]["best"]["score"] < .61, "threshold": .61,
-                "calibration": {"photographs": "1000", "threshold": .61, "known_recognised": .941, "new_recognised": .887, "snapshot": str(self.snapshot)}}
+        candidates = [
+            {
+                "identity": group["identity"],
+                "best": group["hits"][0],
+                "probability": max(0.0, min(0.985, (group["hits"][0]["score"] - 0.42) / 0.52)),
+            }
+            for group in known[:5]
+        ]
+        return {
+            "candidates": candidates,
+            "is_new": not candidates or candidates[0]["best"]["score"] < 0.61,
+            "threshold": 0.61,
+            "calibration": {
+                "photographs": "1000",
+                "threshold": 0.61,
+                "known_recognised": 0.941,
+                "new_recognised": 0.887,
+                "snapshot": str(self.snapshot),
+            },
+        }
 
     def Describe(self, request):
-        return {"size": str(len(self.items)), "dimension": 512, "metric": "cosine", "index_type": "Flat", "model_fingerprint": "9f86d081884c7d65",
-                "snapshot": str(self.snapshot), "accepts_images": True, "read_only": self.read_only, "changed": str(self.changed)}
+        return {
+            "size": str(len(self.items)),
+            "dimension": 512,
+            "metric": "cosine",
+            "index_type": "Flat",
+            "model_fingerprint": "9f86d081884c7d65",
+            "snapshot": str(self.snapshot),
+            "accepts_images": True,
+            "read_only": self.read_only,
+            "changed": str(self.changed),
+        }
 
     def Scroll(self, request):
         matches = parse_filter(request.get("filter", ""))
@@ -266,7 +195,10 @@ class Mock:
                 found.append(self.items[name])
                 if len(found) > size:
                     break
-        return {"entries": [{"item": item, "vector": None} for item in found[:size]], "next_page_token": found[size - 1]["id"] if len(found) > size else ""}
+        return {
+            "entries": [{"item": item, "vector": None} for item in found[:size]],
+            "next_page_token": found[size - 1]["id"] if len(found) > size else "",
+        }
 
     def Facet(self, request):
         matches = parse_filter(request.get("filter", ""))
@@ -276,7 +208,10 @@ class Mock:
             if value and matches(item):
                 counts[value] = counts.get(value, 0) + 1
         ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
-        return {"counts": [{"value": value, "count": str(number)} for value, number in ordered[:request.get("limit") or 100]], "distinct": str(len(counts))}
+        return {
+            "counts": [{"value": value, "count": str(number)} for value, number in ordered[: request.get("limit") or 100]],
+            "distinct": str(len(counts)),
+        }
 
     def Count(self, request):
         matches = parse_filter(request.get("filter", ""))
@@ -306,9 +241,24 @@ class Mock:
         return {}
 
     def collection(self, name):
-        return {"name": name, "aliases": ["whales"] if name == "humpbacks" else [], "model": "", "model_fingerprint": "9f86d081884c7d65", "accepts_images": True,
-                "read_only": self.read_only, "from_config": True, "size": str(len(self.items)), "dimension": 512, "metric": "cosine", "index_type": "Flat",
-                "snapshot": str(self.snapshot), "changed": str(self.changed), "memory_bytes": "20971520", "disk_bytes": "23068672", "has_photos": self.has_photos}
+        return {
+            "name": name,
+            "aliases": ["whales"] if name == "humpbacks" else [],
+            "model": "",
+            "model_fingerprint": "9f86d081884c7d65",
+            "accepts_images": True,
+            "read_only": self.read_only,
+            "from_config": True,
+            "size": str(len(self.items)),
+            "dimension": 512,
+            "metric": "cosine",
+            "index_type": "Flat",
+            "snapshot": str(self.snapshot),
+            "changed": str(self.changed),
+            "memory_bytes": "20971520",
+            "disk_bytes": "23068672",
+            "has_photos": self.has_photos,
+        }
 
     def ListCollections(self, request):
         return {"collections": [self.collection("humpbacks"), self.collection("northern-2025")], "next_page_token": ""}
@@ -348,8 +298,14 @@ class Mock:
     def SubmitJob(self, request):
         if "manifest" not in request["config_yaml"]:
             raise Refused("INVALID_ARGUMENT", "config, line 1: `data.manifest` is missing")
-        self.jobs.insert(0, {**self.job(f"j{len(self.jobs) + 1}", request["name"], "WAITING"), "config_yaml": request["config_yaml"],
-                             "publish": request.get("publish")})
+        self.jobs.insert(
+            0,
+            {
+                **self.job(f"j{len(self.jobs) + 1}", request["name"], "WAITING"),
+                "config_yaml": request["config_yaml"],
+                "publish": request.get("publish"),
+            },
+        )
         return self.jobs[0]
 
     def CancelJob(self, request):
@@ -395,7 +351,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if not self.may_pass():
                 return self.answer_json(401, {"code": "UNAUTHENTICATED", "message": "a key is needed"})
             item = mock.items.get(urllib.parse.parse_qs(url.query)["id"][0])
-            if not item or not item["path"] or chance("lost", item["id"]) < .03:
+            if not item or not item["path"] or chance("lost", item["id"]) < 0.03:
                 return self.answer_json(404, {"code": "NOT_FOUND", "message": "no photograph"})
             return self.answer(200, "image/svg+xml", draw_photo(item))
         if url.path == "/page.json":
