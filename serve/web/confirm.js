@@ -51,8 +51,9 @@ export function confirmPanel(subject, suggestions, isNew) {
     suggestions.length ? suggestions.map((name) => el('option', {value: name}, name)) : el('option', {value: ''}, 'nobody near'));
   const name = el('input', {...PLAIN_TEXT, id: 'new-identity', placeholder: 'its name', disabled, required: true});
   const buttons = [
-    el('button', {type: 'submit', class: isNew ? null : 'primary', disabled: disabled || !suggestions.length}, 'Confirm'),
-    el('button', {type: 'submit', class: isNew ? 'primary' : null, disabled}, 'Add'),
+    el('button', {type: 'submit', class: isNew ? null : 'primary', disabled: disabled || !suggestions.length},
+      subject.photograph ? 'Confirm' : 'Change'),
+    el('button', {type: 'submit', class: isNew ? 'primary' : null, disabled}, subject.photograph ? 'Add' : 'Change'),
   ];
   const write = async (identity, isNewName) => {
     buttons.forEach((button) => { button.disabled = true; });

@@ -27,6 +27,11 @@ export function svg(name, attributes, ...children) {
 // Of fields whose text is no prose.
 export const PLAIN_TEXT = {type: 'text', autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false'};
 
+// Our own text with `code` in it; never text from data.
+export function prose(text) {
+  return text.split('`').map((part, i) => (i % 2 ? el('code', {}, part) : part));
+}
+
 // Said to screen readers, once.
 export function say(text) {
   const said = document.getElementById('said');

@@ -1,5 +1,5 @@
 // The line that says which items are looked at: a text in the server's filter language, and lists that write it.
-import {PLAIN_TEXT, el, errorNotice, later, whole} from './dom.js';
+import {PLAIN_TEXT, el, errorNotice, later, prose, whole} from './dom.js';
 import {facet, fields} from './gallery_state.js';
 
 const HELP = [
@@ -40,7 +40,7 @@ export function filterBar(text, apply) {
   const clear = el('button', {type: 'button', class: 'quiet', hidden: !text, onclick: () => apply('')}, 'Clear');
   const help = el('details', {class: 'help'},
     el('summary', {}, 'How to write a filter'),
-    el('dl', {}, HELP.map(([example, meaning]) => [el('dt', {}, el('code', {}, example)), el('dd', {}, meaning)])),
+    el('dl', {}, HELP.map(([example, meaning]) => [el('dt', {}, el('code', {}, example)), el('dd', {}, prose(meaning))])),
     el('p', {class: 'muted small'}, 'Fields are id, identity, path and the names of your metadata, in just that case.'));
   const form = el('form', {class: 'filter', role: 'search', onsubmit: (event) => {
     event.preventDefault();

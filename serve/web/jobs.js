@@ -1,5 +1,5 @@
 // Training jobs: which there are, how the one that is looked at goes on, a new one.
-import {PLAIN_TEXT, el, errorNotice, percent, say, sentence, time} from './dom.js';
+import {PLAIN_TEXT, el, errorNotice, percent, prose, say, sentence, time} from './dom.js';
 import {training} from './api.js';
 import {chart, shortNumber} from './chart.js';
 import {server} from './gallery_state.js';
@@ -33,7 +33,8 @@ function valueTable(series) {
   if (!series.length) return null;
   return el('details', {class: 'help'}, el('summary', {}, 'Values as a table'),
     el('table', {},
-      el('thead', {}, el('tr', {}, ['metric', 'first', 'last', 'least', 'greatest'].map((name) => el('th', {scope: 'col'}, name)))),
+      el('thead', {}, el('tr', {}, el('th', {scope: 'col'}, 'metric'),
+        ['first', 'last', 'least', 'greatest'].map((name) => el('th', {scope: 'col', class: 'number'}, name)))),
       el('tbody', {}, series.map(({name, points}) => {
         const values = points.map((point) => point.y);
         return el('tr', {}, el('th', {scope: 'row'}, name), [values[0], values[values.length - 1], Math.min(...values), Math.max(...values)]
@@ -133,7 +134,7 @@ function submitForm(open) {
     }
   }},
   el('label', {for: 'job-name'}, 'Name'), name,
-  el('label', {for: 'job-config'}, 'Config (YAML, as `fluke train` takes it)'), config,
+  el('label', {for: 'job-config'}, prose('Config (YAML, as `fluke train` takes it)')), config,
   el('label', {for: 'job-alias'}, 'Publish as, when it succeeded (may stay empty)'), alias,
   problem, button));
 }
@@ -148,8 +149,8 @@ function jobRow(job, current, token) {
 export async function show(main, parameters, signal) {
   if (!server.jobs) {
     main.replaceChildren(el('div', {class: 'plain'}, el('h1', {}, 'Training'),
-      el('p', {class: 'notice'}, 'This server trains no models. Whoever runs it can allow jobs with `data` and `jobs.data` ' +
-        'in its config.')));
+      el('p', {class: 'notice'}, prose('This server trains no models. Whoever runs it can allow jobs with ' +
+        '`data` and `jobs.data` in its config.'))));
     return;
   }
   const id = parameters.get('id') || '';

@@ -5,7 +5,7 @@ import {confirmPanel} from './confirm.js';
 import {gallery, noteFields} from './gallery_state.js';
 import {dropZone, showVerdict} from './own_photos.js';
 import {photo} from './photos.js';
-import {isCombined, searchRequest} from './query.js';
+import {isCombined, isFiltersFault, searchRequest} from './query.js';
 import {nameOf} from './results.js';
 import {hash} from './route.js';
 import * as uploads from './uploads.js';
@@ -42,7 +42,8 @@ async function identify(query, mine, place, confirmPlace, nearest, signal) {
     if (mine && !query.f) showVerdict(mine, inShort(answer));
   } catch (error) {
     if (error.name === 'AbortError') return;
-    place.replaceChildren(noVerdict(error));
+    place.replaceChildren(await isFiltersFault(error, query.f, signal)
+      ? el('p', {class: 'muted'}, 'Not compared: the filter cannot be read.') : noVerdict(error));
   }
   const seen = isCombined(query) ? [] : await nearest;
   if (signal.aborted) return;

@@ -1,5 +1,5 @@
 // The first view: photographs come in, the nearest photographs or individuals come out.
-import {count, el, errorNotice, say} from './dom.js';
+import {count, el, errorNotice, prose, say} from './dom.js';
 import {retrieval} from './api.js';
 import {marksOf, tray} from './examples.js';
 import {filterBar} from './filter.js';
@@ -26,7 +26,7 @@ async function showError(error, place, query, bar, signal) {
 }
 
 function nothing(query, otherwise) {
-  return el('p', {class: 'notice'}, query.f ? 'No photograph matches the filter.' : otherwise);
+  return el('p', {class: 'notice'}, query.f ? 'No photograph matches the filter.' : prose(otherwise));
 }
 
 // Gives the identities of what was found, the nearest first.
