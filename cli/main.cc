@@ -48,6 +48,8 @@ constexpr Verb kVerbs[] = {
      "fluke count --server 127.0.0.1:50051 --filter 'exists(identity)'"},
     {"facet", DeclareFacet, "the values of a field in a running server's gallery",
      "fluke facet --server 127.0.0.1:50051 identity"},
+    {"jobs", DeclareJobs, "train on a running server, and publish what came out",
+     "fluke jobs submit whale.yaml --server 127.0.0.1:50051 --watch"},
     {"list", DeclareList, "the names that configs and options may use", "fluke list metrics"},
 };
 

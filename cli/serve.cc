@@ -14,6 +14,7 @@
 #include <spdlog/spdlog.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/job_seams.h"
 #include "cli/verbs.h"
 #include "common/config.h"
 #include "common/error.h"
@@ -69,6 +70,13 @@ void ResolvePaths(const std::filesystem::path& config_file, v1::ServeConfig* con
   config->set_index((folder / config->index()).lexically_normal().string());
   for (std::string& model : *config->mutable_model()) {
     model = (folder / model).lexically_normal().string();
+  }
+  const auto absolute = [&](const std::string& path) {
+    return (folder / path).lexically_normal().string();
+  };
+  if (!config->data().empty()) config->set_data(absolute(config->data()));
+  if (!config->jobs().data().empty()) {
+    config->mutable_jobs()->set_data(absolute(config->jobs().data()));
   }
 }
 
@@ -142,9 +150,10 @@ void RunServe(const ServeArguments& arguments) {
   // From here on a signal stops gracefully; while opening it ends the process, which has nothing to
   // lose then.
   CatchStopSignals();
-  const auto server = live != nullptr
-                          ? std::make_unique<serve::RetrievalServer>(live, embedder, config)
-                          : std::make_unique<serve::RetrievalServer>(index, embedder, config);
+  const serve::ServerSeams seams{.training = JobSeams(), .predictors = {}};
+  const auto server =
+      live != nullptr ? std::make_unique<serve::RetrievalServer>(live, embedder, config, seams)
+                      : std::make_unique<serve::RetrievalServer>(index, embedder, config, seams);
   const IndexInfo info = index->Describe();
   spdlog::info("serving {} items, {} dimensions, {} {}, snapshot {}{}{}", info.size, info.dimension,
                info.factory, info.metric, info.snapshot, embedder ? "" : ", no model",

@@ -15,8 +15,11 @@
 #include "absl/strings/match.h"
 #include "common/error.h"
 #include "common/text.h"
+#include "serve/inference_service.h"
 #include "serve/pipeline.h"
 #include "serve/retrieval_service.h"
+#include "serve/training_jobs.h"
+#include "serve/training_service.h"
 
 namespace fluke::serve {
 namespace {
@@ -46,6 +49,11 @@ PipelineOptions PipelineOptionsOf(const v1::ServeConfig& config) {
   return options;
 }
 
+std::unique_ptr<TrainingJobs> OpenJobs(const v1::ServeConfig& config, TrainingSeams seams) {
+  if (config.data().empty() || config.jobs().data().empty()) return nullptr;
+  return std::make_unique<TrainingJobs>(config, std::move(seams));
+}
+
 // A stopping gRPC server ends calls that reach it afterwards with CANCELLED. For this long clients
 // are told properly instead.
 constexpr std::chrono::milliseconds kRefusalPeriod(200);
@@ -62,16 +70,22 @@ std::string WithPort(const std::string& listen, int port) {
 struct RetrievalServer::Parts {
   template <typename Index>
   Parts(std::shared_ptr<Index> index, std::shared_ptr<const Embedder> embedder,
-        const v1::ServeConfig& config)
+        const v1::ServeConfig& config, ServerSeams seams)
       : catalogue(std::make_shared<const ServedIndex>(std::move(index), std::move(embedder))),
         stages(PipelineOptionsOf(config)),
-        service(&catalogue, RequestLimits{.max_k = config.max_k()}, &stages, &gate) {}
+        service(&catalogue, RequestLimits{.max_k = config.max_k()}, &stages, &gate),
+        jobs(OpenJobs(config, std::move(seams.training))),
+        training(jobs.get(), &gate),
+        inference(std::move(seams.predictors), config.max_image_pixels(), &gate) {}
 
   // In this order: the server's calls use the service, the service uses the stages.
   Catalogue catalogue;
   CallGate gate;
   Stages stages;
   RetrievalService service;
+  std::unique_ptr<TrainingJobs> jobs;  // null: none are run
+  TrainingService training;
+  InferenceService inference;
   std::unique_ptr<grpc::Server> server;
   std::string address;
   int port = 0;
@@ -80,15 +94,17 @@ struct RetrievalServer::Parts {
 
 RetrievalServer::RetrievalServer(std::shared_ptr<const VectorIndex> index,
                                  std::shared_ptr<const Embedder> embedder,
-                                 const v1::ServeConfig& config)
-    : parts_(std::make_unique<Parts>(std::move(index), std::move(embedder), config)) {
+                                 const v1::ServeConfig& config, ServerSeams seams)
+    : parts_(std::make_unique<Parts>(std::move(index), std::move(embedder), config,
+                                     std::move(seams))) {
   Listen(config);
 }
 
 RetrievalServer::RetrievalServer(std::shared_ptr<LiveIndex> index,
                                  std::shared_ptr<const Embedder> embedder,
-                                 const v1::ServeConfig& config)
-    : parts_(std::make_unique<Parts>(std::move(index), std::move(embedder), config)) {
+                                 const v1::ServeConfig& config, ServerSeams seams)
+    : parts_(std::make_unique<Parts>(std::move(index), std::move(embedder), config,
+                                     std::move(seams))) {
   Listen(config);
 }
 
@@ -101,6 +117,8 @@ void RetrievalServer::Listen(const v1::ServeConfig& config) {
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddListeningPort(config.listen(), grpc::InsecureServerCredentials(), &parts_->port);
   builder.RegisterService(&parts_->service);
+  builder.RegisterService(&parts_->training);
+  builder.RegisterService(&parts_->inference);
   parts_->server = builder.BuildAndStart();
   if (parts_->server == nullptr || parts_->port == 0) {
     Throw(absl::StatusCode::kUnavailable, "cannot listen on '", config.listen(),
@@ -108,7 +126,10 @@ void RetrievalServer::Listen(const v1::ServeConfig& config) {
   }
   parts_->address = WithPort(config.listen(), parts_->port);
   grpc::HealthCheckServiceInterface& health = *parts_->server->GetHealthCheckService();
-  health.SetServingStatus(v1::Retrieval::service_full_name(), true);
+  for (const char* service : {v1::Retrieval::service_full_name(), v1::Training::service_full_name(),
+                              v1::Inference::service_full_name()}) {
+    health.SetServingStatus(service, true);
+  }
   health.SetServingStatus("", true);
 }
 
@@ -126,6 +147,8 @@ void RetrievalServer::Stop(std::chrono::milliseconds drain_timeout) {
     grpc::Server& server = *parts_->server;
     server.GetHealthCheckService()->Shutdown();
     parts_->gate.RefuseCalls();
+    if (parts_->jobs != nullptr) parts_->jobs->RequestStop();
+    parts_->training.StopWatching();
     const Clock::time_point begin = Clock::now();
     const auto is_draining = [&] {
       const auto passed = Clock::now() - begin;

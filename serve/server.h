@@ -9,21 +9,24 @@
 #include "common/embedder.h"
 #include "common/vector_index.h"
 #include "fluke/v1/config.pb.h"
+#include "serve/server_seams.h"
 
 namespace fluke::serve {
 
 // Answers from construction to Stop. Owned by one thread; Stop may be called from another.
 class RetrievalServer {
  public:
-  // Listens on config.listen ("127.0.0.1:0": any free port) and answers at once. `embedder` may be
+  // Listens on config.listen ("127.0.0.1:0": any free port), answers at once, and goes on with the
+  // training jobs of config.data where config.jobs.data is given, too. `embedder` may be
   // null: no image queries. Throws FAILED_PRECONDITION when the model is not the index's
   // (served_version.h), UNAVAILABLE when the address cannot be listened on. config.model and
   // config.index are not read: opening them is the caller's.
   RetrievalServer(std::shared_ptr<const VectorIndex> index,
-                  std::shared_ptr<const Embedder> embedder, const v1::ServeConfig& config);
+                  std::shared_ptr<const Embedder> embedder, const v1::ServeConfig& config,
+                  ServerSeams seams = {});
   // The same of an index that it changes, too.
   RetrievalServer(std::shared_ptr<LiveIndex> index, std::shared_ptr<const Embedder> embedder,
-                  const v1::ServeConfig& config);
+                  const v1::ServeConfig& config, ServerSeams seams = {});
   // Stops without waiting for calls under way.
   ~RetrievalServer();
   RetrievalServer(const RetrievalServer&) = delete;
@@ -35,7 +38,7 @@ class RetrievalServer {
 
   // Graceful: health says NOT_SERVING, new calls are refused (UNAVAILABLE), calls under way may
   // finish within `drain_timeout`, then they are cancelled. Returns when no call is left; a second
-  // call does nothing.
+  // call does nothing. Training jobs are told to save a checkpoint; the destructor waits for them.
   void Stop(std::chrono::milliseconds drain_timeout);
 
  private:

@@ -136,7 +136,7 @@ TEST(Health, IsServingForTheServerAndForTheServiceByName) {
 
 TEST(Health, DoesNotKnowOtherServices) {
   RunningServer running;
-  EXPECT_EQ(running.CallRaw(kHealthCheck, TextField(1, "fluke.v1.Training")).error_code(),
+  EXPECT_EQ(running.CallRaw(kHealthCheck, TextField(1, "fluke.v1.Nothing")).error_code(),
             grpc::StatusCode::NOT_FOUND);
 }
 
