@@ -297,17 +297,19 @@ void JobRunner::ConcludeTraining(const Task& task) {
     }
     return;
   }
+  if (job.cancel_requested) {
+    table_.MarkCancelled(job.id);
+    return;
+  }
   switch (task.stop) {
     case Stop::kServer:
       table_.RunAgain(job.id, 0);
-      return;
-    case Stop::kCancel:
-      table_.MarkCancelled(job.id);
       return;
     case Stop::kTimeLimit:
       table_.Fail(job.id, StrCat("stopped after ", options_.max_seconds,
                                  " s, which is the server's limit"));
       return;
+    case Stop::kCancel:
     case Stop::kNone:
       break;
   }
@@ -339,44 +341,51 @@ std::string JobRunner::WhyItFailed(const JobRecord& job, const std::string& how)
 // After the embedding comes the index, in its place among the tasks; then the publishing.
 bool JobRunner::ConcludePublicationStep(std::unique_ptr<Task>& task) {
   const JobRecord& job = task->job;
-  if (EndedWell(*task->status)) {
-    if (task->step == Step::kIndex) {
-      PublishInTheBackground(job);
-      return true;
-    }
-    if (task->stop == Stop::kNone) {
-      const JobFolder folder = FolderOf(job);
-      std::optional<FileDescriptor> lock = TryLock(folder.lock());
-      if (!lock) return false;  // what it had started is on its way out
-      const std::filesystem::path out = folder.publication(job.publications);
-      task = StartStep(
-          job, Step::kIndex,
-          commands_.build_index(out / "embeddings", job.publish.index_type(), out / "index"),
-          *std::move(lock));
-      return false;
-    }
+  const bool is_done = EndedWell(*task->status);
+  if (is_done && task->step == Step::kIndex) {
+    PublishInTheBackground(job);
+    return true;
   }
-  std::string error;
-  switch (task->stop) {
-    case Stop::kServer:
-      return true;  // the next server begins the publication anew
-    case Stop::kCancel:
-      error = "the publication was cancelled";
-      break;
-    case Stop::kTimeLimit:
-      error = StrCat("the publication was stopped after ", options_.max_seconds,
-                     " s, which is the server's limit");
-      break;
-    case Stop::kNone:
-      error =
-          StrCat(task->step == Step::kEmbed ? "embedding the gallery " : "indexing the gallery ",
-                 WhyItFailed(job, HowItEnded(*task->status)));
-      break;
+  if (is_done && task->stop == Stop::kNone) return !StartIndexing(task);
+  if (task->stop != Stop::kServer) {  // begun anew by the next server otherwise
+    table_.FailPublication(job.id, WhyNotPublished(*task));
   }
-  table_.FailPublication(job.id, error);
   std::error_code ignored;
   std::filesystem::remove_all(FolderOf(job).publication(job.publications), ignored);
   return true;
+}
+
+// True: the task is to be looked after further.
+bool JobRunner::StartIndexing(std::unique_ptr<Task>& task) {
+  const JobRecord& job = task->job;
+  const JobFolder folder = FolderOf(job);
+  std::optional<FileDescriptor> lock = TryLock(folder.lock());
+  if (!lock) return true;  // what the embedding had started is on its way out
+  const std::filesystem::path out = folder.publication(job.publications);
+  try {
+    task = StartStep(
+        job, Step::kIndex,
+        commands_.build_index(out / "embeddings", job.publish.index_type(), out / "index"),
+        *std::move(lock));
+    return true;
+  } catch (const Error& error) {
+    spdlog::error("publishing job {}: {}", job.id, error.what());
+    table_.FailPublication(job.id, WithoutPaths(error.what(), options_.hidden_roots));
+    return false;
+  }
+}
+
+std::string JobRunner::WhyNotPublished(const Task& task) const {
+  switch (task.stop) {
+    case Stop::kCancel:
+      return "the publication was cancelled";
+    case Stop::kTimeLimit:
+      return StrCat("the publication was stopped after ", options_.max_seconds,
+                    " s, which is the server's limit");
+    default:
+      return StrCat(task.step == Step::kEmbed ? "embedding the gallery " : "indexing the gallery ",
+                    WhyItFailed(task.job, HowItEnded(*task.status)));
+  }
 }
 
 void JobRunner::PublishInTheBackground(const JobRecord& job) {

@@ -75,6 +75,8 @@ class JobRunner {
   void ConcludeTraining(const Task& task);
   void ConcludeCrash(const JobRecord& job, const std::string& how);
   bool ConcludePublicationStep(std::unique_ptr<Task>& task);
+  bool StartIndexing(std::unique_ptr<Task>& task);
+  std::string WhyNotPublished(const Task& task) const;
   void PublishInTheBackground(const JobRecord& job);
   std::string WhyItFailed(const JobRecord& job, const std::string& how) const;
   JobFolder FolderOf(const JobRecord& job) const { return {options_.jobs / job.id}; }
