@@ -196,6 +196,8 @@ bool JobRunner::StartPublication(const JobRecord& job) {
   const JobRecord begun = table_.BeginPublication(job.id);
   try {
     const std::filesystem::path out = folder.publication(begun.publications);
+    std::error_code ignored;  // of one that a killed server had begun
+    std::filesystem::remove_all(folder.publication(job.publications), ignored);
     MakeFolder(out);
     const std::string& gallery = begun.gallery.empty() ? begun.manifest : begun.gallery;
     tasks_.push_back(StartStep(
@@ -410,7 +412,7 @@ void JobRunner::PublishInTheBackground(const JobRecord& job) {
         table_.FailPublication(job.id, WithoutPaths(error.what(), options_.hidden_roots));
       }
       std::error_code ignored;
-      std::filesystem::remove_all(out / "embeddings", ignored);
+      std::filesystem::remove_all(out, ignored);
     } catch (const std::exception& error) {
       spdlog::error("publishing job {}: {}; the next start of the server tries again", job.id,
                     error.what());

@@ -33,8 +33,9 @@ struct JobCommands {
       build_index;
 };
 
-// Serves the index as a collection of that name with the models of `runs`, and points the alias to
-// it, at once. Throws, and has changed nothing then.
+// Takes the index folder away to serve it as a collection of that name with the models of `runs`,
+// which stay where they are, and points the alias to it, at once. Throws, and has changed nothing
+// then.
 using PublishCollection =
     std::function<void(const std::string& collection, const std::filesystem::path& index_folder,
                        const std::vector<std::string>& runs, const std::string& alias)>;
