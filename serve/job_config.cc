@@ -33,7 +33,13 @@ std::string RunOf(const std::string& origin,
 std::string PathWithin(const std::filesystem::path& folder, const std::string& given,
                        std::string_view where) {
   const std::filesystem::path path(given);
-  if (given.empty() || given.find('\0') != std::string::npos || path.is_absolute() ||
+  // Not repeated: a message that names an absolute path never reaches a client (status.h).
+  if (path.is_absolute()) {
+    InvalidArgument(where,
+                    ": expected a path relative to the server's folder of data, found "
+                    "an absolute one");
+  }
+  if (given.empty() || given.find('\0') != std::string::npos ||
       !IsWithin((folder / path).lexically_normal(), folder)) {
     InvalidArgument(where, ": '", given,
                     "': expected a path within the server's folder of data, relative to it");

@@ -171,7 +171,13 @@ bool JobRunner::StartTraining(const JobRecord& job) {
   std::optional<FileDescriptor> lock = TryLock(folder.lock());
   if (!lock) return false;
   WriteFileAtomically(folder.config(), job.run_config);
-  const JobRecord started = table_.Start(job.id, ProgressMark(folder.run()));
+  JobRecord started;
+  try {
+    started = table_.Start(job.id, ProgressMark(folder.run()));
+  } catch (const Error& error) {
+    if (error.code() == absl::StatusCode::kFailedPrecondition) return true;  // cancelled meanwhile
+    throw;
+  }
   try {
     tasks_.push_back(StartStep(started, Step::kTrain,
                                commands_.train(folder.config(), folder.run()), *std::move(lock)));
@@ -186,6 +192,7 @@ bool JobRunner::StartTraining(const JobRecord& job) {
 
 bool JobRunner::StartPublication(const JobRecord& job) {
   const JobFolder folder = FolderOf(job);
+  MakeFolder(folder.root);
   std::optional<FileDescriptor> lock = TryLock(folder.lock());
   if (!lock) return false;
   if (job.cancel_requested || publish_ == nullptr) {
