@@ -56,6 +56,8 @@ constexpr Verb kVerbs[] = {
     {"collections", DeclareCollections,
      "the collections of a running server: list, create, describe, drop, alias, snapshot, reload",
      "fluke collections create north --dimension 256 --server 127.0.0.1:50051"},
+    {"jobs", DeclareJobs, "train on a running server, and publish what came out",
+     "fluke jobs submit whale.yaml --server 127.0.0.1:50051 --watch"},
     {"list", DeclareList, "the names that configs and options may use", "fluke list metrics"},
 };
 

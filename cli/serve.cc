@@ -14,6 +14,7 @@
 #include <spdlog/spdlog.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/job_seams.h"
 #include "cli/verbs.h"
 #include "common/config.h"
 #include "common/error.h"
@@ -74,6 +75,7 @@ void ResolvePaths(const std::filesystem::path& config_file, v1::ServeConfig* con
   if (config->has_index()) resolve(config->mutable_index());
   if (config->has_photos()) resolve(config->mutable_photos());
   if (config->has_data()) resolve(config->mutable_data());
+  if (config->jobs().has_data()) resolve(config->mutable_jobs()->mutable_data());
   for (std::string& model : *config->mutable_model()) resolve(&model);
   for (v1::ServedCollection& collection : *config->mutable_collection()) {
     resolve(collection.mutable_index());
@@ -169,7 +171,7 @@ serve::Openers OpenersOf(const ServeArguments& arguments, const v1::ServeConfig&
 void RunServe(const ServeArguments& arguments) {
   const v1::ServeConfig config = ReadConfig(arguments);
   const serve::Openers openers = OpenersOf(arguments, config);
-  serve::RetrievalServer server(config);
+  serve::RetrievalServer server(config, {.training = JobSeams(), .predictors = {}});
   server.Load(openers);
   // From here on a signal stops gracefully; while loading it ends the process, which has nothing to
   // lose then.

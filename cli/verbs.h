@@ -33,6 +33,7 @@ void DeclareScroll(CLI::App& verb);
 void DeclareCount(CLI::App& verb);
 void DeclareFacet(CLI::App& verb);
 void DeclareCollections(CLI::App& verb);
+void DeclareJobs(CLI::App& verb);
 void DeclareList(CLI::App& verb);
 
 }  // namespace fluke::cli

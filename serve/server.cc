@@ -18,8 +18,11 @@
 #include "common/error.h"
 #include "common/text.h"
 #include "serve/collections_service.h"
+#include "serve/inference_service.h"
 #include "serve/pipeline.h"
 #include "serve/retrieval_service.h"
+#include "serve/training_jobs.h"
+#include "serve/training_service.h"
 
 namespace fluke::serve {
 namespace {
@@ -76,20 +79,28 @@ std::string WithPort(const std::string& listen, int port) {
 struct RetrievalServer::Parts {
   // `catalogue_arguments`: of the catalogue that there is from the beginning.
   template <typename... CatalogueArguments>
-  explicit Parts(const v1::ServeConfig& the_config, CatalogueArguments... catalogue_arguments)
+  Parts(const v1::ServeConfig& the_config, ServerSeams the_seams,
+        CatalogueArguments... catalogue_arguments)
       : config(the_config),
+        seams(std::move(the_seams)),
         catalogue(std::move(catalogue_arguments)...),
         stages(PipelineOptionsOf(config)),
         service(&catalogue, RequestLimits{.max_k = config.max_k()}, &stages, &gate),
-        collections(&catalogue, &gate) {}
+        collections(&catalogue, &gate),
+        training(&gate),
+        inference(seams.predictors, config.max_image_pixels(), &gate) {}
 
   const v1::ServeConfig config;
+  const ServerSeams seams;
   // In this order: the server's calls use the services, the services use the stages.
   Catalogue catalogue;
   CallGate gate;
   Stages stages;
   RetrievalService service;
   CollectionsService collections;
+  std::unique_ptr<TrainingJobs> jobs;  // null: none are run
+  TrainingService training;
+  InferenceService inference;
   std::unique_ptr<grpc::Server> server;
   std::string address;
   int port = 0;
@@ -97,25 +108,27 @@ struct RetrievalServer::Parts {
   std::once_flag stopped;
 };
 
-RetrievalServer::RetrievalServer(const v1::ServeConfig& config)
-    : parts_(std::make_unique<Parts>(config)) {
+RetrievalServer::RetrievalServer(const v1::ServeConfig& config, ServerSeams seams)
+    : parts_(std::make_unique<Parts>(config, std::move(seams))) {
   Listen();
 }
 
 RetrievalServer::RetrievalServer(std::shared_ptr<const VectorIndex> index,
                                  std::shared_ptr<const Embedder> embedder,
-                                 const v1::ServeConfig& config)
+                                 const v1::ServeConfig& config, ServerSeams seams)
     : parts_(std::make_unique<Parts>(
-          config, std::make_shared<const ServedIndex>(std::move(index), std::move(embedder)))) {
+          config, std::move(seams),
+          std::make_shared<const ServedIndex>(std::move(index), std::move(embedder)))) {
   Listen();
   Serve();
 }
 
 RetrievalServer::RetrievalServer(std::shared_ptr<LiveIndex> index,
                                  std::shared_ptr<const Embedder> embedder,
-                                 const v1::ServeConfig& config)
+                                 const v1::ServeConfig& config, ServerSeams seams)
     : parts_(std::make_unique<Parts>(
-          config, std::make_shared<const ServedIndex>(std::move(index), std::move(embedder)))) {
+          config, std::move(seams),
+          std::make_shared<const ServedIndex>(std::move(index), std::move(embedder)))) {
   Listen();
   Serve();
 }
@@ -132,6 +145,8 @@ void RetrievalServer::Listen() {
   builder.AddListeningPort(config.listen(), grpc::InsecureServerCredentials(), &parts_->port);
   builder.RegisterService(&parts_->service);
   builder.RegisterService(&parts_->collections);
+  builder.RegisterService(&parts_->training);
+  builder.RegisterService(&parts_->inference);
   parts_->server = builder.BuildAndStart();
   if (parts_->server == nullptr || parts_->port == 0) {
     Throw(absl::StatusCode::kUnavailable, "cannot listen on '", config.listen(),
@@ -147,15 +162,35 @@ void RetrievalServer::Load(Openers openers) {
 }
 
 void RetrievalServer::Serve() {
+  OpenJobs();
   parts_->gate.SetLoading(false);
   parts_->ready.store(true);
   SetHealth(true);
 }
 
+// Once collections are served: a job that is to be published finds its place.
+void RetrievalServer::OpenJobs() {
+  const v1::ServeConfig& config = parts_->config;
+  if (config.data().empty() || config.jobs().data().empty()) return;
+  TrainingSeams seams = parts_->seams.training;
+  if (seams.publish == nullptr) {
+    seams.publish = [&catalogue = parts_->catalogue](
+                        const std::string& collection, const std::filesystem::path& index_folder,
+                        const std::vector<std::string>& runs, const std::string& alias) {
+      catalogue.Publish(collection, index_folder, runs, alias);
+    };
+  }
+  parts_->jobs = std::make_unique<TrainingJobs>(config, std::move(seams));
+  parts_->training.Open(parts_->jobs.get());
+}
+
 void RetrievalServer::SetHealth(bool serving) {
   grpc::HealthCheckServiceInterface& health = *parts_->server->GetHealthCheckService();
-  health.SetServingStatus(v1::Retrieval::service_full_name(), serving);
-  health.SetServingStatus(v1::Collections::service_full_name(), serving);
+  for (const char* service :
+       {v1::Retrieval::service_full_name(), v1::Collections::service_full_name(),
+        v1::Training::service_full_name(), v1::Inference::service_full_name()}) {
+    health.SetServingStatus(service, serving);
+  }
   health.SetServingStatus("", serving);
 }
 
@@ -179,6 +214,8 @@ void RetrievalServer::Stop(std::chrono::milliseconds drain_timeout) {
     server.GetHealthCheckService()->Shutdown();
     parts_->gate.RefuseCalls();
     parts_->service.EndStreams();
+    if (parts_->jobs != nullptr) parts_->jobs->RequestStop();
+    parts_->training.StopWatching();
     const Clock::time_point begin = Clock::now();
     const auto is_draining = [&] {
       const auto passed = Clock::now() - begin;

@@ -11,6 +11,7 @@
 #include "fluke/v1/config.pb.h"
 #include "serve/catalogue.h"
 #include "serve/openers.h"
+#include "serve/server_seams.h"
 
 namespace fluke::serve {
 
@@ -20,19 +21,20 @@ class RetrievalServer {
   // Listens on config.listen ("127.0.0.1:0": any free port) at once: health says NOT_SERVING and
   // calls are answered UNAVAILABLE until Load has returned. Throws UNAVAILABLE when the address
   // cannot be listened on, InvalidArgument for a config that says what cannot be.
-  explicit RetrievalServer(const v1::ServeConfig& config);
-  // Opens the config's collections and those of its data folder, and serves them. Throws what
-  // Catalogue::Load does.
+  explicit RetrievalServer(const v1::ServeConfig& config, ServerSeams seams = {});
+  // Opens the config's collections and those of its data folder, serves them, and goes on with the
+  // training jobs there. Throws what Catalogue::Load and TrainingJobs do.
   void Load(Openers openers);
 
   // Listens and serves one collection at once; what the config says of collections is not read.
   // `embedder` may be null: no image queries. Throws also FAILED_PRECONDITION when the model is not
   // the index's (served_version.h).
   RetrievalServer(std::shared_ptr<const VectorIndex> index,
-                  std::shared_ptr<const Embedder> embedder, const v1::ServeConfig& config);
+                  std::shared_ptr<const Embedder> embedder, const v1::ServeConfig& config,
+                  ServerSeams seams = {});
   // The same of an index that it changes, too.
   RetrievalServer(std::shared_ptr<LiveIndex> index, std::shared_ptr<const Embedder> embedder,
-                  const v1::ServeConfig& config);
+                  const v1::ServeConfig& config, ServerSeams seams = {});
   // Stops without waiting for calls under way.
   ~RetrievalServer();
   RetrievalServer(const RetrievalServer&) = delete;
@@ -48,13 +50,14 @@ class RetrievalServer {
 
   // Graceful: health says NOT_SERVING, new calls are refused (UNAVAILABLE), calls under way may
   // finish within `drain_timeout`, then they are cancelled. Returns when no call is left; a second
-  // call does nothing.
+  // call does nothing. Training jobs are told to save a checkpoint; the destructor waits for them.
   void Stop(std::chrono::milliseconds drain_timeout);
 
  private:
   struct Parts;
   void Listen();
   void Serve();
+  void OpenJobs();
   void SetHealth(bool serving);
 
   std::unique_ptr<Parts> parts_;

@@ -194,7 +194,7 @@ TEST(Loading, RefusesPreferredSizesThatNoBatchCanHave) {
 
 TEST(Health, DoesNotKnowOtherServices) {
   RunningServer running;
-  EXPECT_EQ(running.CallRaw(kHealthCheck, TextField(1, "fluke.v1.Training")).error_code(),
+  EXPECT_EQ(running.CallRaw(kHealthCheck, TextField(1, "fluke.v1.Nothing")).error_code(),
             grpc::StatusCode::NOT_FOUND);
 }
 
