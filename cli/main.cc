@@ -48,6 +48,8 @@ constexpr Verb kVerbs[] = {
      "fluke count --server 127.0.0.1:50051 --filter 'exists(identity)'"},
     {"facet", DeclareFacet, "the values of a field in a running server's gallery",
      "fluke facet --server 127.0.0.1:50051 identity"},
+    {"health", DeclareHealth, "ask a running server whether it serves (for probes)",
+     "fluke health --server 127.0.0.1:50051"},
     {"list", DeclareList, "the names that configs and options may use", "fluke list metrics"},
 };
 

@@ -14,6 +14,7 @@
 #include <spdlog/spdlog.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/notify.h"
 #include "cli/verbs.h"
 #include "common/config.h"
 #include "common/error.h"
@@ -37,6 +38,7 @@ struct ServeArguments {
   bool read_only = false;
   std::vector<std::string> overrides;
   std::string port_file;
+  bool check = false;
   train::EmbedderOptions embedder;
 };
 
@@ -125,6 +127,10 @@ void RunServe(const ServeArguments& arguments) {
   if (!gpu && config.device() != "auto" && config.device() != "cpu" && config.device() != "cuda") {
     InvalidArgument("unknown device '", config.device(), "'; known: auto, cpu, cuda, gpu");
   }
+  if (arguments.check) {
+    std::cout << "the config is valid\n";
+    return;
+  }
   const OpenOptions open{.device = gpu ? "gpu" : "cpu", .gpu_float16 = config.index_float16()};
   std::shared_ptr<LiveIndex> live;
   std::shared_ptr<const VectorIndex> index;
@@ -153,7 +159,9 @@ void RunServe(const ServeArguments& arguments) {
     WriteFileAtomically(arguments.port_file, std::to_string(server->port()) + "\n");
   }
   std::cout << "listening on " << server->address() << std::endl;
+  NotifyServiceManager("READY=1");
   WaitForStopSignal();
+  NotifyServiceManager("STOPPING=1");
   spdlog::info("stopping: calls under way may finish within {} ms", config.drain_timeout_ms());
   server->Stop(std::chrono::milliseconds(config.drain_timeout_ms()));
   spdlog::info("stopped");
@@ -173,6 +181,7 @@ void DeclareServe(CLI::App& verb) {
                   "HOST:PORT, default 127.0.0.1:50051; port 0: any free one");
   verb.add_flag("--read-only", arguments->read_only, "take no changes, and no lock of the index");
   verb.add_option("--set", arguments->overrides, "KEY=VALUE, overrides the config");
+  verb.add_flag("--check", arguments->check, "only read the config and say what is wrong with it");
   verb.add_option("--port-file", arguments->port_file, "file to write the port to, once serving");
   verb.add_option("--device", arguments->device,
                   "auto (default), cpu, cuda: of the model; gpu: of model and index");

@@ -31,6 +31,7 @@ void DeclareGet(CLI::App& verb);
 void DeclareScroll(CLI::App& verb);
 void DeclareCount(CLI::App& verb);
 void DeclareFacet(CLI::App& verb);
+void DeclareHealth(CLI::App& verb);
 void DeclareList(CLI::App& verb);
 
 }  // namespace fluke::cli
