@@ -294,22 +294,26 @@ class Swaps {
   void Swap() {
     const double begin = Seconds();
     v1::SnapshotCollectionResponse snapshot;
-    Note("SnapshotCollection", WithDeadline([&](auto* context) {
-           return stub_->SnapshotCollection(context, v1::SnapshotCollectionRequest(), &snapshot);
-         }));
+    bool swapped = Note("SnapshotCollection", WithDeadline([&](auto* context) {
+                          return stub_->SnapshotCollection(context, v1::SnapshotCollectionRequest(),
+                                                           &snapshot);
+                        }));
     v1::Collection collection;
-    Note("ReloadCollection", WithDeadline([&](auto* context) {
-           return stub_->ReloadCollection(context, v1::ReloadCollectionRequest(), &collection);
-         }));
+    swapped |=
+        Note("ReloadCollection", WithDeadline([&](auto* context) {
+               return stub_->ReloadCollection(context, v1::ReloadCollectionRequest(), &collection);
+             }));
+    if (!swapped) return;  // a server that cannot
     swaps_.push_back(
         {static_cast<float>(begin - load_.begin_s), static_cast<float>(Seconds() - begin)});
   }
-  void Note(const std::string& method, const grpc::Status& status) {
-    if (load_.ending && !status.ok()) return;
+  bool Note(const std::string& method, const grpc::Status& status) {
+    if (load_.ending && !status.ok()) return false;
     ++calls_[method][NameOf(status.error_code())];
     if (!status.ok() && messages_.size() < 5) {
       messages_.push_back(method + ": " + status.error_message());
     }
+    return status.ok();
   }
 
   std::unique_ptr<v1::Collections::Stub> stub_;

@@ -11,13 +11,13 @@ namespace {
 
 using std::chrono::seconds;
 
-TEST(Health, AServerThatAnswersServes) {
+TEST(HealthProbe, AServerThatAnswersServes) {
   RunningServer running;
   EXPECT_TRUE(IsServing(running.server.address(), "", seconds(10)));
   EXPECT_TRUE(IsServing(running.server.address(), "fluke.v1.Retrieval", seconds(10)));
 }
 
-TEST(Health, AServiceThatTheServerDoesNotKnowIsNotFound) {
+TEST(HealthProbe, AServiceThatTheServerDoesNotKnowIsNotFound) {
   RunningServer running;
   try {
     IsServing(running.server.address(), "fluke.v1.Nothing", seconds(10));
@@ -27,7 +27,7 @@ TEST(Health, AServiceThatTheServerDoesNotKnowIsNotFound) {
   }
 }
 
-TEST(Health, AServerThatHasStoppedIsUnavailable) {
+TEST(HealthProbe, AServerThatHasStoppedIsUnavailable) {
   RunningServer running;
   running.server.Stop(std::chrono::milliseconds(0));
   try {
@@ -38,7 +38,7 @@ TEST(Health, AServerThatHasStoppedIsUnavailable) {
   }
 }
 
-TEST(Health, ADrainingServerDoesNotServe) {
+TEST(HealthProbe, ADrainingServerDoesNotServe) {
   RunningServer running;
   running.index->gate.Close();
   auto search = std::async(std::launch::async, [&] {
