@@ -1,7 +1,9 @@
 // fluke serve: opens the model and the index, answers over gRPC until a signal says stop.
 #include <semaphore.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
@@ -63,6 +65,15 @@ void CatchStopSignals() {
 void WaitForStopSignal() {
   while (sem_wait(&stop_requested) != 0 && errno == EINTR) {
   }
+}
+
+// gRPC stops listening for good when a connection finds no free descriptor.
+void RaiseDescriptorLimit() {
+  constexpr rlim_t kEnough = 1 << 20;
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kEnough) return;
+  limit.rlim_cur = std::min(limit.rlim_max, kEnough);
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 // Paths in a config file are relative to it.
@@ -148,6 +159,7 @@ void RunServe(const ServeArguments& arguments) {
   // From here on a signal stops gracefully; while opening it ends the process, which has nothing to
   // lose then.
   CatchStopSignals();
+  RaiseDescriptorLimit();
   const auto server = live != nullptr
                           ? std::make_unique<serve::RetrievalServer>(live, embedder, config)
                           : std::make_unique<serve::RetrievalServer>(index, embedder, config);

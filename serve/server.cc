@@ -15,6 +15,7 @@
 #include "absl/strings/match.h"
 #include "common/error.h"
 #include "common/text.h"
+#include "serve/connection_limits.h"
 #include "serve/pipeline.h"
 #include "serve/retrieval_service.h"
 
@@ -97,6 +98,7 @@ void RetrievalServer::Listen(const v1::ServeConfig& config) {
   grpc::ServerBuilder builder;
   builder.SetOption(std::make_unique<ReflectionOption>(config.reflection()));
   builder.SetMaxReceiveMessageSize(config.max_request_mb() << 20);
+  LimitConnections(&builder);
   // Two servers on one port would share its connections silently.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddListeningPort(config.listen(), grpc::InsecureServerCredentials(), &parts_->port);
