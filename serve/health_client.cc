@@ -8,6 +8,7 @@
 #include <grpcpp/impl/codegen/proto_utils.h>
 
 #include "common/error.h"
+#include "common/text.h"
 
 namespace fluke::serve {
 namespace {
@@ -34,9 +35,9 @@ bool IsServing(const std::string& address, const std::string& service,
                  [&](grpc::Status status) { answered.set_value(std::move(status)); });
   const grpc::Status status = answered.get_future().get();
   if (!status.ok()) {
-    Throw(static_cast<absl::StatusCode>(status.error_code()), "server ", address, ": ",
-          status.error_message().empty() ? "knows no service '" + service + "'"
-                                         : status.error_message());
+    const std::string about = service.empty() ? "" : StrCat(", service '", service, "'");
+    Throw(static_cast<absl::StatusCode>(status.error_code()), "server ", address, about, ": ",
+          status.error_message());
   }
   return response.value() == kServing;
 }
