@@ -156,7 +156,7 @@ class Attack:
     def http(self, seed):
         import hostile_http as http
         slow = http.SlowClients(self.http_address, self.args.slow)
-        for kind, data in http.requests(("/v1/identify", "/v1/upsert"), seed):
+        for kind, data in http.requests(("/api/fluke.v1.Retrieval/Identify", "/api/fluke.v1.Retrieval/Upsert", "/api/fluke.v1.Collections/CreateCollection", "/api/fluke.v1.Training/SubmitJob", "/api/Nothing/At"), seed):
             outcome = http.ask(self.http_address, data)
             at_fault = outcome.startswith("5") and outcome not in ("501", "503", "505")
             self.tally.note("HTTP: " + kind, outcome, f"{data[:80]!r}" if at_fault or outcome == "refused" else None)

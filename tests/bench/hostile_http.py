@@ -6,6 +6,8 @@ import socket
 
 import hostile_wire as wire
 
+SEARCH = "/api/fluke.v1.Retrieval/Search"
+
 
 def ask(address, data, wait_s=1.0):
     try:
@@ -57,23 +59,23 @@ def requests(methods, seed):
     chunked = "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
     for body in (b"zz\r\nabc\r\n0\r\n\r\n", b"ffffffffffffffff\r\nabc", b"-1\r\n\r\n", b"5\r\nabc\r\n0\r\n\r\n", b"1\r\na\r\n" * 20000 + b"0\r\n\r\n", b"1;" + b"x" * 100000 + b"\r\na\r\n0\r\n\r\n",
                  b"0\r\n" + b"trailer: x\r\n" * 20000 + b"\r\n", b"7fffffff\r\n" + bytes(1000), b"3\r\nabc"):
-        yield "chunks abused", request("POST", "/v1/search", chunked, body)
-    for path in ("/../../etc/passwd", "/..%2f..%2fetc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/photos/../../etc/passwd", "/v1/photos/..%2f..%2f..%2fetc%2fpasswd", "//etc/passwd",
-                 "/photo?id=../../etc/passwd", "/v1/photo?path=/etc/passwd", "/static/..\\..\\etc\\passwd", "/%00", "/a%00.html", "/%", "/%zz", "/" + "a" * 100000, "/" + "../" * 5000,
+        yield "chunks abused", request("POST", SEARCH, chunked, body)
+    for path in ("/../../etc/passwd", "/..%2f..%2fetc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/photo/../../etc/passwd", "/photo?id=..%2f..%2f..%2fetc%2fpasswd", "//etc/passwd",
+                 "/photo?id=/etc/passwd&size=-1", "/photo?id=b0&size=99999999999999999999", "/photo?" + "id=b0&" * 5000, "/photo?id=%ff%fe&collection=../..", "/api/../api/fluke.v1.Retrieval/Search", "/api/fluke.v1.Retrieval/Search/../../x", "/api/fluke.v1.%52etrieval/Search", "/static/..\\..\\etc\\passwd", "/%00", "/a%00.html", "/%", "/%zz", "/" + "a" * 100000, "/" + "../" * 5000,
                  "/?" + "&".join(f"a{i}=b" for i in range(20000)), "/%c0%ae%c0%ae/etc/passwd", "/\udc80\udcff", "/" + "a/" * 5000, "/file:///etc/passwd"):
         yield "path traversal and odd paths", request("GET", path)
     deep = b"[" * 100000
-    for path in ("/v1/search", *methods):
+    for path in (SEARCH, *methods):
         for body in (b"", b"{", deep, b'{"a":' * 50000, b"null", b"[]", b'"x"', b"\xff\xfe", b'{"vector": {"values": [1e999, NaN]}}', b'{"vector": "x"}', b'{"k": -1}', b'{"k": 1e300}', b'{"item_id": 5}',
                      b'{"image": "!!! no base64"}', b'{"image": "' + b"A" * 1000001 + b'"}', json.dumps({"filter": "(" * 10000, "item_id": "b0"}).encode(), b'{"unknown": 1}',
                      b'{"item_id": "\\ud800"}', b'{"item_id": "b0", "item_id": "b1"}', b" " * 1000000, draw.randbytes(1000)):
             yield "invalid JSON", post(path, body)
-    yield "oversize body", post("/v1/search", bytes(40 << 20))
-    yield "body shorter than it says", request("POST", "/v1/search", "Content-Type: application/json\r\nContent-Length: 1000\r\n", b"abc")
+    yield "oversize body", post(SEARCH, bytes(40 << 20))
+    yield "body shorter than it says", request("POST", SEARCH, "Content-Type: application/json\r\nContent-Length: 1000\r\n", b"abc")
     bomb = b"--x\r\nContent-Disposition: form-data; name=\"image\"; filename=\"../../x\"\r\n\r\n" + bytes(1000)
-    yield "odd multipart", request("POST", "/v1/search", f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {len(bomb)}\r\n", bomb)
-    yield "odd multipart", request("POST", "/v1/search", f"Content-Type: multipart/form-data\r\nContent-Length: {len(bomb)}\r\n", bomb)
-    yield "odd multipart", request("POST", "/v1/search", f"Content-Type: multipart/form-data; boundary={'y' * 5000}\r\nContent-Length: {len(bomb)}\r\n", bomb)
+    yield "odd multipart", request("POST", SEARCH, f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {len(bomb)}\r\n", bomb)
+    yield "odd multipart", request("POST", SEARCH, f"Content-Type: multipart/form-data\r\nContent-Length: {len(bomb)}\r\n", bomb)
+    yield "odd multipart", request("POST", SEARCH, f"Content-Type: multipart/form-data; boundary={'y' * 5000}\r\nContent-Length: {len(bomb)}\r\n", bomb)
     yield "pipelined", request("GET", "/healthz").replace(b"Connection: close\r\n", b"") * 500
 
 
@@ -83,7 +85,7 @@ class SlowClients:
     def __init__(self, address, each):
         self.socks = []
         for _ in range(each):
-            for begin in (b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-", b"POST /v1/search HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n{"):
+            for begin in (b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-", b"POST /api/fluke.v1.Retrieval/Search HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n{"):
                 try:
                     sock = wire.connect(address)
                     sock.sendall(begin)
