@@ -52,6 +52,16 @@ class Service(unittest.TestCase):
                 self.assertEqual(manager.recv(100), b"STOPPING=1")
                 self.assertEqual(process.wait(timeout=60), 0)
 
+    @unittest.skipUnless(shutil.which("prlimit"), "no prlimit")
+    def test_a_server_takes_as_many_connections_as_it_may(self):
+        with fluke.server("--index", self.index, before=["prlimit", "--nofile=100:1000"]) as (address, process):
+            host, port = address.split(":")
+            crowd = [socket.create_connection((host, int(port)), timeout=30) for _ in range(300)]
+            self.assertEqual(fluke.run("health", "--server", address).stdout, "SERVING\n")
+            for connection in crowd:
+                connection.close()
+            self.assertEqual(fluke.run("health", "--server", address).stdout, "SERVING\n")
+
     @unittest.skipUnless(os.geteuid() == 0 and shutil.which("setpriv"), "not root, or no setpriv")
     def test_an_unprivileged_user_can_serve_and_change_a_gallery(self):
         for path in (self.folder, *self.folder.rglob("*")):
