@@ -67,7 +67,7 @@ def top_20_overlap(bench, run, manifest):
     rankings = {}
     for precision in ("fp32", "bf16"):
         bench.fluke("embed", "--model", run, "--data", manifest, "--out", bench.work / precision, "--precision", precision)
-        bench.fluke("index", "build", "--embeddings", bench.work / precision, "--out", bench.work / f"{precision}_index", "--overwrite")
+        bench.fluke("index", "build", "--embeddings", bench.work / precision, "--out", bench.work / f"{precision}_index")
         out = bench.work / f"{precision}.csv"
         bench.fluke("search", "--index", bench.work / f"{precision}_index", "--queries", bench.work / precision, "--out", out, "--exclude-self")
         found = rankings.setdefault(precision, {})
