@@ -58,6 +58,8 @@ constexpr Verb kVerbs[] = {
      "fluke collections create north --dimension 256 --server 127.0.0.1:50051"},
     {"jobs", DeclareJobs, "train on a running server, and publish what came out",
      "fluke jobs submit whale.yaml --server 127.0.0.1:50051 --watch"},
+    {"health", DeclareHealth, "ask a running server whether it serves (for probes)",
+     "fluke health --server 127.0.0.1:50051"},
     {"list", DeclareList, "the names that configs and options may use", "fluke list metrics"},
 };
 

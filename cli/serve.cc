@@ -1,7 +1,9 @@
 // fluke serve: opens models and indexes, answers over gRPC until a signal says stop.
 #include <semaphore.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
@@ -15,6 +17,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/job_seams.h"
+#include "cli/notify.h"
 #include "cli/verbs.h"
 #include "common/config.h"
 #include "common/error.h"
@@ -40,6 +43,7 @@ struct ServeArguments {
   bool read_only = false;
   std::vector<std::string> overrides;
   std::string port_file;
+  bool check = false;
   train::EmbedderOptions embedder;
 };
 
@@ -64,6 +68,15 @@ void CatchStopSignals() {
 void WaitForStopSignal() {
   while (sem_wait(&stop_requested) != 0 && errno == EINTR) {
   }
+}
+
+// gRPC stops listening for good when a connection finds no free descriptor.
+void RaiseDescriptorLimit() {
+  constexpr rlim_t kEnough = 1 << 20;
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kEnough) return;
+  limit.rlim_cur = std::min(limit.rlim_max, kEnough);
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 // Paths in a config file are relative to it.
@@ -171,6 +184,11 @@ serve::Openers OpenersOf(const ServeArguments& arguments, const v1::ServeConfig&
 void RunServe(const ServeArguments& arguments) {
   const v1::ServeConfig config = ReadConfig(arguments);
   const serve::Openers openers = OpenersOf(arguments, config);
+  if (arguments.check) {
+    std::cout << "the config is valid\n";
+    return;
+  }
+  RaiseDescriptorLimit();
   serve::RetrievalServer server(config, {.training = JobSeams(), .predictors = {}});
   server.Load(openers);
   // From here on a signal stops gracefully; while loading it ends the process, which has nothing to
@@ -180,7 +198,9 @@ void RunServe(const ServeArguments& arguments) {
     WriteFileAtomically(arguments.port_file, std::to_string(server.port()) + "\n");
   }
   std::cout << "listening on " << server.address() << std::endl;
+  NotifyServiceManager("READY=1");
   WaitForStopSignal();
+  NotifyServiceManager("STOPPING=1");
   spdlog::info("stopping: calls under way may finish within {} ms", config.drain_timeout_ms());
   server.Stop(std::chrono::milliseconds(config.drain_timeout_ms()));
   spdlog::info("stopped");
@@ -202,6 +222,7 @@ void DeclareServe(CLI::App& verb) {
                   "HOST:PORT, default 127.0.0.1:50051; port 0: any free one");
   verb.add_flag("--read-only", arguments->read_only, "take no changes, and no lock of the index");
   verb.add_option("--set", arguments->overrides, "KEY=VALUE, overrides the config");
+  verb.add_flag("--check", arguments->check, "only read the config and say what is wrong with it");
   verb.add_option("--port-file", arguments->port_file, "file to write the port to, once serving");
   verb.add_option("--device", arguments->device,
                   "auto (default), cpu, cuda: of the model; gpu: of model and index");

@@ -34,6 +34,7 @@ void DeclareCount(CLI::App& verb);
 void DeclareFacet(CLI::App& verb);
 void DeclareCollections(CLI::App& verb);
 void DeclareJobs(CLI::App& verb);
+void DeclareHealth(CLI::App& verb);
 void DeclareList(CLI::App& verb);
 
 }  // namespace fluke::cli

@@ -18,6 +18,7 @@
 #include "common/error.h"
 #include "common/text.h"
 #include "serve/collections_service.h"
+#include "serve/connection_limits.h"
 #include "serve/inference_service.h"
 #include "serve/pipeline.h"
 #include "serve/retrieval_service.h"
@@ -140,6 +141,7 @@ void RetrievalServer::Listen() {
   grpc::ServerBuilder builder;
   builder.SetOption(std::make_unique<ReflectionOption>(config.reflection()));
   builder.SetMaxReceiveMessageSize(config.max_request_mb() << 20);
+  LimitConnections(&builder);
   // Two servers on one port would share its connections silently.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddListeningPort(config.listen(), grpc::InsecureServerCredentials(), &parts_->port);
