@@ -1,5 +1,4 @@
 // fluke upsert, update, delete, get, scroll, count, facet: a running server's gallery.
-#include <chrono>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -7,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/server_arguments.h"
 #include "cli/verbs.h"
 #include "common/csv.h"
 #include "common/embeddings.h"
@@ -15,7 +15,6 @@
 #include "common/item.h"
 #include "common/manifest.h"
 #include "common/progress.h"
-#include "serve/client.h"
 
 namespace fluke::cli {
 namespace {
@@ -24,22 +23,6 @@ constexpr uint64_t kMaxImageBytes = uint64_t{1} << 30;
 constexpr int kItemsPerCall = 256;
 constexpr uint64_t kBytesPerCall = 8 << 20;  // of photographs
 constexpr int kPage = 1000;
-
-struct ServerArguments {
-  std::string server = "127.0.0.1:50051";
-  double timeout_s = 120;
-
-  serve::RetrievalClient Connect() const {
-    return {server, std::chrono::milliseconds(static_cast<int64_t>(timeout_s * 1000))};
-  }
-};
-
-void DeclareServer(CLI::App& verb, ServerArguments& arguments) {
-  verb.add_option("--server", arguments.server, "HOST:PORT")->capture_default_str();
-  verb.add_option("--timeout-s", arguments.timeout_s, "for each call")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-}
 
 // Of verbs that look at all items, or at those that match.
 struct FilterArguments : ServerArguments {

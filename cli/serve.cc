@@ -18,6 +18,7 @@
 #include "common/config.h"
 #include "common/error.h"
 #include "common/files.h"
+#include "common/log_format.h"
 #include "index/live_index.h"
 #include "index/reader.h"
 #include "serve/server.h"
@@ -37,6 +38,8 @@ struct ServeArguments {
   bool read_only = false;
   std::vector<std::string> overrides;
   std::string port_file;
+  std::string log_level = "info";
+  bool log_json = false;
   train::EmbedderOptions embedder;
 };
 
@@ -66,9 +69,17 @@ void WaitForStopSignal() {
 // Paths in a config file are relative to it.
 void ResolvePaths(const std::filesystem::path& config_file, v1::ServeConfig* config) {
   const std::filesystem::path folder = std::filesystem::absolute(config_file).parent_path();
-  config->set_index((folder / config->index()).lexically_normal().string());
-  for (std::string& model : *config->mutable_model()) {
-    model = (folder / model).lexically_normal().string();
+  const auto resolve = [&](std::string* path) {
+    if (!path->empty()) *path = (folder / *path).lexically_normal().string();
+  };
+  resolve(config->mutable_index());
+  for (std::string& model : *config->mutable_model()) resolve(&model);
+  if (config->has_access()) {
+    v1::Access& access = *config->mutable_access();
+    if (access.has_certificate()) resolve(access.mutable_certificate());
+    if (access.has_private_key()) resolve(access.mutable_private_key());
+    if (access.has_client_ca()) resolve(access.mutable_client_ca());
+    if (access.has_audit_log()) resolve(access.mutable_audit_log());
   }
 }
 
@@ -120,6 +131,8 @@ std::shared_ptr<LiveIndex> OpenToChange(const std::string& folder, const OpenOpt
 }
 
 void RunServe(const ServeArguments& arguments) {
+  if (arguments.log_json) LogAsJson();
+  SetLogLevel(arguments.log_level);
   const v1::ServeConfig config = ReadConfig(arguments);
   const bool gpu = config.device() == "gpu";
   if (!gpu && config.device() != "auto" && config.device() != "cpu" && config.device() != "cuda") {
@@ -174,6 +187,10 @@ void DeclareServe(CLI::App& verb) {
   verb.add_flag("--read-only", arguments->read_only, "take no changes, and no lock of the index");
   verb.add_option("--set", arguments->overrides, "KEY=VALUE, overrides the config");
   verb.add_option("--port-file", arguments->port_file, "file to write the port to, once serving");
+  verb.add_option("--log-level", arguments->log_level,
+                  "error, warning, info or debug (a line for each call)")
+      ->capture_default_str();
+  verb.add_flag("--log-json", arguments->log_json, "log JSON lines");
   verb.add_option("--device", arguments->device,
                   "auto (default), cpu, cuda: of the model; gpu: of model and index");
   verb.add_option("--precision", arguments->embedder.precision, "fp32 (default) or bf16");

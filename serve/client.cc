@@ -4,12 +4,13 @@
 
 #include "common/error.h"
 #include "fluke/v1/retrieval.grpc.pb.h"
+#include "serve/channel.h"
 
 namespace fluke::serve {
 
 struct RetrievalClient::Parts {
   std::string address;
-  std::chrono::milliseconds timeout;
+  ClientOptions options;
   std::unique_ptr<v1::Retrieval::Stub> stub;
 
   template <typename Request, typename Response>
@@ -18,7 +19,7 @@ struct RetrievalClient::Parts {
                 const Request& request) const {
     Response response;
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + timeout);
+    PrepareCall(options, &context);
     const grpc::Status status = (stub.get()->*method)(&context, request, &response);
     if (status.ok()) return response;
     const auto code = static_cast<absl::StatusCode>(status.error_code());
@@ -29,16 +30,15 @@ struct RetrievalClient::Parts {
   }
 };
 
-RetrievalClient::RetrievalClient(const std::string& address, std::chrono::milliseconds timeout)
+RetrievalClient::RetrievalClient(const std::string& address, const ClientOptions& options)
     : parts_(std::make_unique<Parts>()) {
-  grpc::ChannelArguments arguments;
-  // A large k with metadata exceeds gRPC's default of 4 MiB.
-  arguments.SetMaxReceiveMessageSize(-1);
   parts_->address = address;
-  parts_->timeout = timeout;
-  parts_->stub = v1::Retrieval::NewStub(
-      grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
+  parts_->options = options;
+  parts_->stub = v1::Retrieval::NewStub(OpenChannel(address, options));
 }
+
+RetrievalClient::RetrievalClient(const std::string& address, std::chrono::milliseconds timeout)
+    : RetrievalClient(address, ClientOptions{.timeout = timeout}) {}
 
 RetrievalClient::~RetrievalClient() = default;
 

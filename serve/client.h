@@ -6,6 +6,7 @@
 #include <string>
 
 #include "fluke/v1/retrieval.pb.h"
+#include "serve/client_options.h"
 
 namespace fluke::serve {
 
@@ -13,7 +14,9 @@ namespace fluke::serve {
 // UNAVAILABLE names the address.
 class RetrievalClient {
  public:
-  // Connects on the first call. `timeout` holds for each call.
+  // Connects on the first call. Throws for certificates, keys and API keys that cannot be used.
+  RetrievalClient(const std::string& address, const ClientOptions& options);
+  // Plain, without a key.
   RetrievalClient(const std::string& address, std::chrono::milliseconds timeout);
   ~RetrievalClient();
   RetrievalClient(const RetrievalClient&) = delete;

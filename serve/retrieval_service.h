@@ -68,6 +68,7 @@ class RetrievalService final : public raw::Service {
  private:
   class RetrievalCall;
   class SearchCall;
+  class DescribeCall;
   class ManyCall;
   class SearchBatchCall;
   class EmbedCall;

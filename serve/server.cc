@@ -12,11 +12,15 @@
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/impl/server_builder_option.h>
 
+#include <spdlog/spdlog.h>
+
 #include "absl/strings/match.h"
 #include "common/error.h"
 #include "common/text.h"
+#include "serve/connection_limits.h"
 #include "serve/pipeline.h"
 #include "serve/retrieval_service.h"
+#include "serve/tls.h"
 
 namespace fluke::serve {
 namespace {
@@ -57,19 +61,34 @@ std::string WithPort(const std::string& listen, int port) {
   return StrCat(listen.substr(0, colon + 1), port);
 }
 
+std::unique_ptr<AuditLog> OpenAuditLog(const v1::Access& config) {
+  return config.audit_log().empty() ? nullptr : std::make_unique<AuditLog>(config.audit_log());
+}
+
+// gRPC answers reflection itself, before any key is looked at: with keys it is off unless the
+// config asks for it in so many words.
+bool HasReflection(const v1::ServeConfig& config, const Access& access) {
+  return config.reflection() && (config.has_reflection() || !access.has_keys());
+}
+
 }  // namespace
 
 struct RetrievalServer::Parts {
   template <typename Index>
   Parts(std::shared_ptr<Index> index, std::shared_ptr<const Embedder> embedder,
         const v1::ServeConfig& config)
-      : catalogue(std::make_shared<const ServedIndex>(std::move(index), std::move(embedder))),
+      : access(config.access()),
+        audit_log(OpenAuditLog(config.access())),
+        gate(&access, audit_log.get()),
+        catalogue(std::make_shared<const ServedIndex>(std::move(index), std::move(embedder))),
         stages(PipelineOptionsOf(config)),
         service(&catalogue, RequestLimits{.max_k = config.max_k()}, &stages, &gate) {}
 
   // In this order: the server's calls use the service, the service uses the stages.
-  Catalogue catalogue;
+  Access access;
+  const std::unique_ptr<AuditLog> audit_log;  // null: none
   CallGate gate;
+  Catalogue catalogue;
   Stages stages;
   RetrievalService service;
   std::unique_ptr<grpc::Server> server;
@@ -95,11 +114,11 @@ RetrievalServer::RetrievalServer(std::shared_ptr<LiveIndex> index,
 void RetrievalServer::Listen(const v1::ServeConfig& config) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
-  builder.SetOption(std::make_unique<ReflectionOption>(config.reflection()));
+  const bool has_reflection = HasReflection(config, parts_->access);
+  builder.SetOption(std::make_unique<ReflectionOption>(has_reflection));
   builder.SetMaxReceiveMessageSize(config.max_request_mb() << 20);
-  // Two servers on one port would share its connections silently.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddListeningPort(config.listen(), grpc::InsecureServerCredentials(), &parts_->port);
+  LimitConnections(&builder);
+  builder.AddListeningPort(config.listen(), MakeServerCredentials(config.access()), &parts_->port);
   builder.RegisterService(&parts_->service);
   parts_->server = builder.BuildAndStart();
   if (parts_->server == nullptr || parts_->port == 0) {
@@ -107,6 +126,9 @@ void RetrievalServer::Listen(const v1::ServeConfig& config) {
           "': expected HOST:PORT with a port that is free and allowed");
   }
   parts_->address = WithPort(config.listen(), parts_->port);
+  for (const std::string& warning : ExposureWarnings(config.listen(), config.access())) {
+    spdlog::warn("{}", warning);
+  }
   grpc::HealthCheckServiceInterface& health = *parts_->server->GetHealthCheckService();
   health.SetServingStatus(v1::Retrieval::service_full_name(), true);
   health.SetServingStatus("", true);
@@ -119,6 +141,12 @@ RetrievalServer::~RetrievalServer() {
 const std::string& RetrievalServer::address() const { return parts_->address; }
 
 int RetrievalServer::port() const { return parts_->port; }
+
+std::shared_ptr<grpc::Channel> RetrievalServer::InProcessChannel() const {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(-1);
+  return parts_->server->InProcessChannel(arguments);
+}
 
 void RetrievalServer::Stop(std::chrono::milliseconds drain_timeout) {
   using Clock = std::chrono::steady_clock;

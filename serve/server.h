@@ -10,6 +10,10 @@
 #include "common/vector_index.h"
 #include "fluke/v1/config.pb.h"
 
+namespace grpc {
+class Channel;
+}  // namespace grpc
+
 namespace fluke::serve {
 
 // Answers from construction to Stop. Owned by one thread; Stop may be called from another.
@@ -17,7 +21,8 @@ class RetrievalServer {
  public:
   // Listens on config.listen ("127.0.0.1:0": any free port) and answers at once. `embedder` may be
   // null: no image queries. Throws FAILED_PRECONDITION when the model is not the index's
-  // (served_version.h), UNAVAILABLE when the address cannot be listened on. config.model and
+  // (served_version.h), UNAVAILABLE when the address cannot be listened on, and for what
+  // config.access says an error that names the key or the file. config.model and
   // config.index are not read: opening them is the caller's.
   RetrievalServer(std::shared_ptr<const VectorIndex> index,
                   std::shared_ptr<const Embedder> embedder, const v1::ServeConfig& config);
@@ -32,6 +37,10 @@ class RetrievalServer {
   // With the port that was chosen: "127.0.0.1:43121".
   const std::string& address() const;
   int port() const;
+
+  // A connection from within this process: past TLS, not past keys. Only over it is the address in
+  // `x-forwarded-for` believed.
+  std::shared_ptr<grpc::Channel> InProcessChannel() const;
 
   // Graceful: health says NOT_SERVING, new calls are refused (UNAVAILABLE), calls under way may
   // finish within `drain_timeout`, then they are cancelled. Returns when no call is left; a second
