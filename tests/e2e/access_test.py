@@ -35,7 +35,7 @@ class Access(unittest.TestCase):
     def refused_start(self, access):
         config = self.folder / "serve.yaml"
         config.write_text(json.dumps({"index": "index", "access": access}))
-        return fluke.run("serve", config, "--listen", "127.0.0.1:0", check=False)
+        return fluke.run("serve", config, "--read-only", "--listen", "127.0.0.1:0", check=False)
 
     def call(self, verb, *arguments, check=True):
         return fluke.run(verb, *arguments, "--server", self.address, check=check)

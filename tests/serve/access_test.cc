@@ -466,11 +466,13 @@ TEST(AuditedServer, DoesNotStartWithoutItsAuditLog) {
   EXPECT_THAT(error.what(), HasSubstr("missing/audit.jsonl"));
 }
 
-TEST(Connections, HeadersBeyondTheLimitAreRefusedAndTheServerGoesOn) {
+TEST(Connections, HeadersBeyondTheLimitAreRefusedAndOtherClientsDoNotNotice) {
   RunningServer running;
-  EXPECT_EQ(Search(running, {{"x-junk", std::string(100'000, 'a')}}).status.error_code(),
-            grpc::StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_TRUE(Search(running, {}).status.ok());
+  const RetrievalClient other(running.server.address(), ClientOptions());  // has its own connection
+  EXPECT_EQ(other.Describe().size(), 4);
+  EXPECT_FALSE(Search(running, {{"x-junk", std::string(100'000, 'a')}}).status.ok());
+  EXPECT_EQ(other.Describe().size(), 4);
+  EXPECT_EQ(running.index->calls, 0);
 }
 
 }  // namespace
