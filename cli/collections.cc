@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_format.h"
+#include "cli/server_arguments.h"
 #include "cli/verbs.h"
 #include "common/error.h"
 #include "common/text.h"
@@ -18,9 +19,7 @@
 namespace fluke::cli {
 namespace {
 
-struct CollectionsArguments {
-  std::string server = "127.0.0.1:50051";
-  double timeout_s = 600;
+struct CollectionsArguments : ServerArguments {
   bool json = false;
   std::string name;
   v1::CreateCollectionRequest create;
@@ -113,18 +112,11 @@ using Run = std::function<void(const serve::RetrievalClient&, const CollectionsA
 CLI::App* Declare(CLI::App& verb, const Arguments& arguments, const std::string& name,
                   const std::string& help, const std::string& example, const Run& run) {
   CLI::App* sub = verb.add_subcommand(name, help);
-  sub->add_option("--server", arguments->server, "HOST:PORT")->capture_default_str();
-  sub->add_option("--timeout-s", arguments->timeout_s, "for each call")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  arguments->timeout_s = 600;
+  DeclareServer(*sub, *arguments);
   sub->add_flag("--json", arguments->json, "print one JSON document");
   sub->footer("Example:\n  fluke collections " + example);
-  sub->callback([arguments, run] {
-    const serve::RetrievalClient client(
-        arguments->server,
-        std::chrono::milliseconds(static_cast<int64_t>(arguments->timeout_s * 1000)));
-    run(client, *arguments);
-  });
+  sub->callback([arguments, run] { run(arguments->Connect(), *arguments); });
   return sub;
 }
 

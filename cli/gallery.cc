@@ -1,5 +1,4 @@
 // fluke upsert, update, delete, get, scroll, count, facet: a running server's gallery.
-#include <chrono>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -7,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/server_arguments.h"
 #include "cli/verbs.h"
 #include "common/csv.h"
 #include "common/embeddings.h"
@@ -15,7 +15,6 @@
 #include "common/item.h"
 #include "common/manifest.h"
 #include "common/progress.h"
-#include "serve/client.h"
 
 namespace fluke::cli {
 namespace {
@@ -25,32 +24,13 @@ constexpr int kItemsPerCall = 256;
 constexpr uint64_t kBytesPerCall = 8 << 20;  // of photographs
 constexpr int kPage = 1000;
 
-struct ServerArguments {
-  std::string server = "127.0.0.1:50051";
-  double timeout_s = 120;
-  std::string collection;
-
-  serve::RetrievalClient Connect() const {
-    return {server, std::chrono::milliseconds(static_cast<int64_t>(timeout_s * 1000))};
-  }
-};
-
-void DeclareServer(CLI::App& verb, ServerArguments& arguments) {
-  verb.add_option("--server", arguments.server, "HOST:PORT")->capture_default_str();
-  verb.add_option("--collection", arguments.collection,
-                  "or an alias of one; default: the server's default collection");
-  verb.add_option("--timeout-s", arguments.timeout_s, "for each call")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-}
-
 // Of verbs that look at all items, or at those that match.
 struct FilterArguments : ServerArguments {
   std::string filter;
 };
 
 void DeclareFilter(CLI::App& verb, FilterArguments& arguments) {
-  DeclareServer(verb, arguments);
+  DeclareGallery(verb, arguments);
   verb.add_option("--filter", arguments.filter, "only items that match");
 }
 
@@ -154,7 +134,7 @@ void DeclareUpsert(CLI::App& verb) {
     std::string embeddings, data;
   };
   auto arguments = std::make_shared<Arguments>();
-  DeclareServer(verb, *arguments);
+  DeclareGallery(verb, *arguments);
   auto* sources = verb.add_option_group("what is put in");
   sources->add_option("--embeddings", arguments->embeddings, "folder that fluke embed made");
   sources->add_option("--data", arguments->data,
@@ -178,7 +158,7 @@ void DeclareUpdate(CLI::App& verb) {
     std::string items;
   };
   auto arguments = std::make_shared<Arguments>();
-  DeclareServer(verb, *arguments);
+  DeclareGallery(verb, *arguments);
   verb.add_option("--items", arguments->items,
                   "CSV of id, identity, path and metadata: what these items shall say")
       ->required();
@@ -205,7 +185,7 @@ void DeclareDelete(CLI::App& verb) {
     std::string filter;
   };
   auto arguments = std::make_shared<Arguments>();
-  DeclareServer(verb, *arguments);
+  DeclareGallery(verb, *arguments);
   auto* which = verb.add_option_group("which");
   which->add_option("--ids", arguments->ids, "items to take out")->delimiter(',');
   which->add_option("--filter", arguments->filter, "or all that match");
@@ -224,7 +204,7 @@ void DeclareGet(CLI::App& verb) {
     std::vector<std::string> ids;
   };
   auto arguments = std::make_shared<Arguments>();
-  DeclareServer(verb, *arguments);
+  DeclareGallery(verb, *arguments);
   verb.add_option("--ids", arguments->ids, "items to show")->delimiter(',')->required();
   verb.callback([arguments] {
     v1::GetRequest request;

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_format.h"
+#include "cli/server_arguments.h"
 #include "cli/verbs.h"
 #include "common/error.h"
 #include "common/files.h"
@@ -20,16 +21,13 @@ namespace {
 
 constexpr uint64_t kMaxImageBytes = uint64_t{1} << 30;
 
-struct IdentifyArguments {
-  std::string server = "127.0.0.1:50051";
+struct IdentifyArguments : ServerArguments {
   std::string image;
   std::string id;
   std::vector<float> crop;
-  std::string collection;
   std::string filter;
   uint32_t k = 5;
   std::optional<float> threshold;
-  double timeout_s = 60;
   bool json = false;
 
   const std::string& name() const { return image.empty() ? id : image; }
@@ -107,9 +105,7 @@ void PrintTable(const std::string& name, const v1::IdentifyResponse& response) {
 }
 
 void RunIdentify(const IdentifyArguments& arguments) {
-  const serve::RetrievalClient client(
-      arguments.server,
-      std::chrono::milliseconds(static_cast<int64_t>(arguments.timeout_s * 1000)));
+  const serve::RetrievalClient client = arguments.Connect();
   const v1::IdentifyResponse response = client.Identify(RequestOf(arguments));
   if (arguments.json) {
     // Names of files may be in any encoding; the document stays JSON.
@@ -125,7 +121,8 @@ void RunIdentify(const IdentifyArguments& arguments) {
 
 void DeclareIdentify(CLI::App& verb) {
   auto arguments = std::make_shared<IdentifyArguments>();
-  verb.add_option("--server", arguments->server, "HOST:PORT")->capture_default_str();
+  arguments->timeout_s = 60;  // the first call calibrates the gallery
+  DeclareGallery(verb, *arguments);
   auto* what = verb.add_option_group("who is to be identified");
   what->add_option("--image", arguments->image, "photograph");
   what->add_option("--id", arguments->id, "item of the index, which is itself left out");
@@ -133,15 +130,10 @@ void DeclareIdentify(CLI::App& verb) {
   verb.add_option("--crop", arguments->crop, "with --image: X,Y,W,H in pixels")
       ->delimiter(',')
       ->expected(4);
-  verb.add_option("--collection", arguments->collection,
-                  "or an alias of one; default: the server's default collection");
   verb.add_option("--filter", arguments->filter, "only among items that match");
   verb.add_option("-k", arguments->k, "individuals shown")->capture_default_str();
   verb.add_option("--threshold", arguments->threshold,
                   "least score of a known individual; default: as calibrated on the gallery");
-  verb.add_option("--timeout-s", arguments->timeout_s, "the first call calibrates the gallery")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
   verb.add_flag("--json", arguments->json, "print one JSON document");
   verb.callback([arguments] { RunIdentify(*arguments); });
 }

@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "cli/server_arguments.h"
 #include "cli/verbs.h"
 #include "common/error.h"
 #include "common/files.h"
@@ -22,9 +23,7 @@ namespace {
 constexpr uint64_t kMaxConfigBytes = 1 << 20;
 constexpr int kPage = 1000;
 
-struct JobsArguments {
-  std::string server = "127.0.0.1:50051";
-  double timeout_s = 120;
+struct JobsArguments : ServerArguments {
   bool json = false;
   std::string config;
   std::string name;
@@ -33,9 +32,7 @@ struct JobsArguments {
   std::string alias, gallery, index_type;
   bool watch = false;
 
-  serve::TrainingClient Connect() const {
-    return {server, std::chrono::milliseconds(static_cast<int64_t>(timeout_s * 1000))};
-  }
+  serve::TrainingClient Connect() const { return {server, Options()}; }
 };
 
 std::string Json(const google::protobuf::Message& message) {

@@ -31,6 +31,7 @@ constexpr Verb kVerbs[] = {
      "fluke evaluate --embeddings embeddings --metrics recall@1,map@r --json"},
     {"serve", DeclareServe, "answer similarity queries over gRPC",
      "fluke serve --model runs/a,runs/b --index gallery --listen 127.0.0.1:50051"},
+    {"key", DeclareKey, "make an API key for a server's clients", "fluke key"},
     {"query", DeclareQuery, "ask a running server",
      "fluke query --server 127.0.0.1:50051 --image whale.jpg -k 20\n"
      "  fluke query --like whale.jpg --like id:w_12/3.jpg --unlike id:w_77/1.jpg\n"

@@ -1,6 +1,5 @@
 // fluke query: asks a running server for the nearest neighbours of photographs, vectors or known
 // items.
-#include <chrono>
 #include <filesystem>
 #include <iostream>
 #include <map>
@@ -13,13 +12,13 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_format.h"
+#include "cli/server_arguments.h"
 #include "cli/verbs.h"
 #include "common/error.h"
 #include "common/files.h"
 #include "common/manifest.h"
 #include "common/npy.h"
 #include "common/sheet.h"
-#include "serve/client.h"
 
 namespace fluke::cli {
 namespace {
@@ -27,9 +26,7 @@ namespace {
 constexpr uint64_t kMaxImageBytes = uint64_t{1} << 30;
 constexpr int kSheetPicturePx = 256;
 
-struct QueryArguments {
-  std::string server = "127.0.0.1:50051";
-  std::string collection;
+struct QueryArguments : ServerArguments {
   std::vector<std::string> images;
   std::string vectors;
   std::vector<std::string> ids;
@@ -47,7 +44,6 @@ struct QueryArguments {
   uint32_t ef_search = 0;
   std::vector<std::string> manifests;
   std::string sheet;
-  double timeout_s = 30;
   bool json = false;
 };
 
@@ -281,11 +277,10 @@ void Ask(const serve::RetrievalClient& client, const QueryArguments& arguments, 
 void RunQuery(const QueryArguments& arguments) {
   const KnownPhotos photos(arguments.manifests);
   std::vector<AskedQuery> queries = QueriesOf(arguments, photos);
-  if (queries.empty())
+  if (queries.empty()) {
     InvalidArgument("query: one of --image, --vector, --id and --like is needed");
-  const serve::RetrievalClient client(
-      arguments.server,
-      std::chrono::milliseconds(static_cast<int64_t>(arguments.timeout_s * 1000)));
+  }
+  const serve::RetrievalClient client = arguments.Connect();
   std::vector<const AskedQuery*> failed;
   for (AskedQuery& query : queries) {
     try {
@@ -319,9 +314,8 @@ void RunQuery(const QueryArguments& arguments) {
 
 void DeclareQuery(CLI::App& verb) {
   auto arguments = std::make_shared<QueryArguments>();
-  verb.add_option("--server", arguments->server, "HOST:PORT")->capture_default_str();
-  verb.add_option("--collection", arguments->collection,
-                  "or an alias of one; default: the server's default collection");
+  arguments->timeout_s = 30;
+  DeclareGallery(verb, *arguments);
   verb.add_option("--image", arguments->images, "photograph; may be given several times");
   verb.add_option("--vector", arguments->vectors, ".npy file, one query a row");
   verb.add_option("--id", arguments->ids, "item of the index; may be given several times");
@@ -356,9 +350,6 @@ void DeclareQuery(CLI::App& verb) {
                   "boxes and identities; may be given several times");
   verb.add_option("--sheet", arguments->sheet, "PNG to write: queries and their neighbours")
       ->needs("--manifest");
-  verb.add_option("--timeout-s", arguments->timeout_s, "for each query")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
   verb.add_flag("--json", arguments->json, "print one JSON document");
   verb.callback([arguments] { RunQuery(*arguments); });
 }

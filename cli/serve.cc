@@ -22,6 +22,7 @@
 #include "common/config.h"
 #include "common/error.h"
 #include "common/files.h"
+#include "common/log_format.h"
 #include "index/empty_index.h"
 #include "index/live_index.h"
 #include "index/reader.h"
@@ -44,6 +45,8 @@ struct ServeArguments {
   std::vector<std::string> overrides;
   std::string port_file;
   bool check = false;
+  std::string log_level = "info";
+  bool log_json = false;
   train::EmbedderOptions embedder;
 };
 
@@ -83,7 +86,7 @@ void RaiseDescriptorLimit() {
 void ResolvePaths(const std::filesystem::path& config_file, v1::ServeConfig* config) {
   const std::filesystem::path folder = std::filesystem::absolute(config_file).parent_path();
   const auto resolve = [&](std::string* path) {
-    *path = (folder / *path).lexically_normal().string();
+    if (!path->empty()) *path = (folder / *path).lexically_normal().string();
   };
   if (config->has_index()) resolve(config->mutable_index());
   if (config->has_photos()) resolve(config->mutable_photos());
@@ -97,6 +100,13 @@ void ResolvePaths(const std::filesystem::path& config_file, v1::ServeConfig* con
   }
   for (v1::ServedModel& model : *config->mutable_models()) {
     for (std::string& run : *model.mutable_run()) resolve(&run);
+  }
+  if (config->has_access()) {
+    v1::Access& access = *config->mutable_access();
+    if (access.has_certificate()) resolve(access.mutable_certificate());
+    if (access.has_private_key()) resolve(access.mutable_private_key());
+    if (access.has_client_ca()) resolve(access.mutable_client_ca());
+    if (access.has_audit_log()) resolve(access.mutable_audit_log());
   }
 }
 
@@ -182,6 +192,8 @@ serve::Openers OpenersOf(const ServeArguments& arguments, const v1::ServeConfig&
 }
 
 void RunServe(const ServeArguments& arguments) {
+  if (arguments.log_json) LogAsJson();
+  SetLogLevel(arguments.log_level);
   const v1::ServeConfig config = ReadConfig(arguments);
   const serve::Openers openers = OpenersOf(arguments, config);
   if (arguments.check) {
@@ -224,6 +236,10 @@ void DeclareServe(CLI::App& verb) {
   verb.add_option("--set", arguments->overrides, "KEY=VALUE, overrides the config");
   verb.add_flag("--check", arguments->check, "only read the config and say what is wrong with it");
   verb.add_option("--port-file", arguments->port_file, "file to write the port to, once serving");
+  verb.add_option("--log-level", arguments->log_level,
+                  "error, warning, info or debug (a line for each call)")
+      ->capture_default_str();
+  verb.add_flag("--log-json", arguments->log_json, "log JSON lines");
   verb.add_option("--device", arguments->device,
                   "auto (default), cpu, cuda: of the model; gpu: of model and index");
   verb.add_option("--precision", arguments->embedder.precision, "fp32 (default) or bf16");

@@ -23,6 +23,7 @@ void DeclareIndex(CLI::App& verb);
 void DeclareSearch(CLI::App& verb);
 void DeclareEvaluate(CLI::App& verb);
 void DeclareServe(CLI::App& verb);
+void DeclareKey(CLI::App& verb);
 void DeclareQuery(CLI::App& verb);
 void DeclareIdentify(CLI::App& verb);
 void DeclareUpsert(CLI::App& verb);

@@ -49,9 +49,16 @@ class Call : public grpc::ServerUnaryReactor {
   // been answered instead.
   template <typename Request, typename Check>
   bool Begin(const grpc::ByteBuffer& bytes, Request* request, const Check& check) {
-    absl::Status status = gate_.Enter(method_, context_);
+    absl::Status status = gate_.Enter(method_, context_, &ticket_);
     is_inside_ = status.ok();
     if (status.ok()) status = Parse(bytes, request);
+    if constexpr (requires { request->collection(); }) {
+      ticket_.collection = request->collection().substr(0, kMaxCollectionBytes);
+    } else if constexpr (requires { request->name(); }) {
+      if (method_.name.starts_with("Collections/")) {
+        ticket_.collection = request->name().substr(0, kMaxCollectionBytes);
+      }
+    }
     if (status.ok()) {
       try {
         status = check();
@@ -96,14 +103,20 @@ class Call : public grpc::ServerUnaryReactor {
     try {
       status = Serialize(make_answer(), &response_);
     } catch (...) {
-      status = ToGrpcStatus(StatusOf(std::current_exception(), "the call"));
+      Fail(StatusOf(std::current_exception(), "the call"));
+      return;
     }
     End(status);
   }
 
-  void Fail(const absl::Status& status) { End(ToGrpcStatus(status)); }
+  void Fail(const absl::Status& status) {
+    ticket_.fault = FaultIn(status);
+    End(ToGrpcStatus(status, ticket_.request_id));
+  }
 
  private:
+  static constexpr size_t kMaxCollectionBytes = 100;  // of its name, in the audit log
+
   // The last thing that is done to a call. gRPC orders it before OnDone with locks of its own;
   // `ended_` says so where ThreadSanitizer can see it.
   void End(const grpc::Status& status) {
@@ -113,7 +126,7 @@ class Call : public grpc::ServerUnaryReactor {
   }
   void OnDone() override {
     ended_.load(std::memory_order_acquire);
-    if (is_inside_) gate_.Leave(method_, code_);
+    if (is_inside_) gate_.Leave(method_, code_, ticket_);
     delete this;
   }
 
@@ -121,6 +134,7 @@ class Call : public grpc::ServerUnaryReactor {
   const Method method_;
   grpc::CallbackServerContext& context_;
   grpc::ByteBuffer& response_;
+  CallTicket ticket_;
   bool is_inside_ = false;
   grpc::StatusCode code_ = grpc::StatusCode::OK;
   std::atomic<bool> ended_ = false;

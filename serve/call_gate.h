@@ -2,27 +2,36 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include <grpcpp/grpcpp.h>
 
 #include "absl/status/status.h"
+#include "serve/access.h"
+#include "serve/audit_log.h"
 
 namespace fluke::serve {
 
-// What a caller must be allowed to do. Each includes those before it.
-enum class Right { kRead, kWrite, kAdmin };
-
-struct Method {
-  std::string_view name;  // "Retrieval/Search"
-  Right right = Right::kRead;
+// What is known of one call; the call keeps it until it leaves.
+struct CallTicket {
+  std::string request_id;
+  Caller caller;
+  std::string collection = {};  // as the request calls it, for the audit log
+  std::string fault = {};       // what the log shall say of a failure that is the server's
+  std::chrono::steady_clock::time_point began_at = {};
 };
 
-// Counts the calls under way and turns them away while the server loads and when it stops.
-// Thread-safe.
+// Counts the calls under way, turns them away while the server loads, when it stops or the caller
+// may not make them, and writes of each to the logs. Thread-safe.
 class CallGate {
  public:
+  // Null: open to everybody; no audit log. Both outlive the gate.
+  explicit CallGate(Access* access = nullptr, AuditLog* audit_log = nullptr)
+      : access_(access), audit_log_(audit_log) {}
+
   // While the server loads, every call is answered UNAVAILABLE.
   void SetLoading(bool loading) { loading_.store(loading); }
   // From now on every call is answered UNAVAILABLE.
@@ -30,17 +39,22 @@ class CallGate {
   // Calls that were taken in and whose answer has not left yet.
   int64_t calls_under_way() const { return under_way_.load(); }
 
-  // Not OK: the call is to be answered with that. OK: it is taken in, and Leave follows.
-  absl::Status Enter(const Method& method, const grpc::CallbackServerContext& context) {
-    if (loading_.load()) return absl::UnavailableError("the server is loading");
-    under_way_.fetch_add(1);
-    if (!refusing_.load()) return absl::OkStatus();
-    under_way_.fetch_sub(1);
-    return absl::UnavailableError("the server is stopping");
-  }
-  void Leave(const Method& method, grpc::StatusCode code) { under_way_.fetch_sub(1); }
+  // Not OK: the call is to be answered with that. OK: it is taken in, and Leave follows. Fills the
+  // ticket either way, and puts the request id into the answer's initial metadata (for a stream:
+  // before its first message).
+  absl::Status Enter(const Method& method, grpc::CallbackServerContext& context,
+                     CallTicket* ticket);
+  // Each further request on a stream that was taken in: RESOURCE_EXHAUSTED over the caller's rate.
+  absl::Status Count(const CallTicket& ticket);
+  // `ticket` as Enter filled it.
+  void Leave(const Method& method, grpc::StatusCode code, const CallTicket& ticket);
 
  private:
+  void Log(const Method& method, absl::StatusCode code, const CallTicket& ticket) const;
+  void Audit(const Method& method, absl::StatusCode code, const CallTicket& ticket);
+
+  Access* const access_;
+  AuditLog* const audit_log_;
   std::atomic<bool> loading_ = false;
   std::atomic<bool> refusing_ = false;
   std::atomic<int64_t> under_way_ = 0;

@@ -5,12 +5,13 @@
 #include "common/error.h"
 #include "fluke/v1/collections.grpc.pb.h"
 #include "fluke/v1/retrieval.grpc.pb.h"
+#include "serve/channel.h"
 
 namespace fluke::serve {
 
 struct RetrievalClient::Parts {
   std::string address;
-  std::chrono::milliseconds timeout;
+  ClientOptions options;
   std::unique_ptr<v1::Retrieval::Stub> stub;
   std::unique_ptr<v1::Collections::Stub> collections;
 
@@ -33,7 +34,7 @@ struct RetrievalClient::Parts {
                 const Request& request) const {
     Response response;
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + timeout);
+    PrepareCall(options, &context);
     const grpc::Status status = (of.*method)(&context, request, &response);
     if (status.ok()) return response;
     const auto code = static_cast<absl::StatusCode>(status.error_code());
@@ -44,18 +45,17 @@ struct RetrievalClient::Parts {
   }
 };
 
-RetrievalClient::RetrievalClient(const std::string& address, std::chrono::milliseconds timeout)
+RetrievalClient::RetrievalClient(const std::string& address, const ClientOptions& options)
     : parts_(std::make_unique<Parts>()) {
-  grpc::ChannelArguments arguments;
-  // A large k with metadata exceeds gRPC's default of 4 MiB.
-  arguments.SetMaxReceiveMessageSize(-1);
   parts_->address = address;
-  parts_->timeout = timeout;
-  const auto channel =
-      grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  parts_->options = options;
+  const auto channel = OpenChannel(address, options);
   parts_->stub = v1::Retrieval::NewStub(channel);
   parts_->collections = v1::Collections::NewStub(channel);
 }
+
+RetrievalClient::RetrievalClient(const std::string& address, std::chrono::milliseconds timeout)
+    : RetrievalClient(address, ClientOptions{.timeout = timeout}) {}
 
 RetrievalClient::~RetrievalClient() = default;
 

@@ -7,6 +7,7 @@
 
 #include "fluke/v1/collections.pb.h"
 #include "fluke/v1/retrieval.pb.h"
+#include "serve/client_options.h"
 
 namespace fluke::serve {
 
@@ -14,7 +15,9 @@ namespace fluke::serve {
 // UNAVAILABLE names the address.
 class RetrievalClient {
  public:
-  // Connects on the first call. `timeout` holds for each call.
+  // Connects on the first call. Throws for certificates, keys and API keys that cannot be used.
+  RetrievalClient(const std::string& address, const ClientOptions& options);
+  // Plain, without a key.
   RetrievalClient(const std::string& address, std::chrono::milliseconds timeout);
   ~RetrievalClient();
   RetrievalClient(const RetrievalClient&) = delete;

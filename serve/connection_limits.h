@@ -1,4 +1,5 @@
-// What a gRPC server does not take from its connections, beyond what a call may say.
+// What a single connection may hold of the server, so that hostile, half-open and forgotten ones
+// cost little.
 #pragma once
 
 #include <grpcpp/server_builder.h>

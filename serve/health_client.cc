@@ -9,6 +9,7 @@
 
 #include "common/error.h"
 #include "common/text.h"
+#include "serve/channel.h"
 
 namespace fluke::serve {
 namespace {
@@ -22,11 +23,11 @@ constexpr int kServing = 1;
 }  // namespace
 
 bool IsServing(const std::string& address, const std::string& service,
-               std::chrono::milliseconds timeout) {
+               const ClientOptions& options) {
   grpc::TemplatedGenericStub<HealthCheckRequest, HealthCheckResponse> stub(
-      grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+      OpenChannel(address, options));
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + timeout);
+  PrepareCall(options, &context);
   HealthCheckRequest request;
   request.set_value(service);
   HealthCheckResponse response;

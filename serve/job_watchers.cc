@@ -30,13 +30,14 @@ class JobWatchers::Watcher final : public grpc::ServerWriteReactor<grpc::ByteBuf
 
   // Not OK: the call is to be ended with that.
   absl::Status Begin(const grpc::ByteBuffer& bytes) {
-    absl::Status status = gate_.Enter(method_, context_);
+    absl::Status status = gate_.Enter(method_, context_, &ticket_);
     is_inside_ = status.ok();
     if (status.ok()) status = Parse(bytes, &request_);
     return status;
   }
   void End(const absl::Status& status) {
-    const grpc::Status result = ToGrpcStatus(status);
+    ticket_.fault = FaultIn(status);
+    const grpc::Status result = ToGrpcStatus(status, ticket_.request_id);
     code_ = result.error_code();
     ended_.store(true, std::memory_order_release);
     Finish(result);
@@ -68,13 +69,14 @@ class JobWatchers::Watcher final : public grpc::ServerWriteReactor<grpc::ByteBuf
   void OnCancel() override { is_gone_.store(true); }
   void OnDone() override {
     ended_.load(std::memory_order_acquire);
-    if (is_inside_) gate_.Leave(method_, code_);
+    if (is_inside_) gate_.Leave(method_, code_, ticket_);
     delete this;
   }
 
   CallGate& gate_;
   const Method method_;
   grpc::CallbackServerContext& context_;
+  CallTicket ticket_;
   v1::WatchJobRequest request_;
   grpc::ByteBuffer message_;
   bool is_inside_ = false;

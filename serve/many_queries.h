@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "common/text.h"
 #include "serve/parts.h"
+#include "serve/status.h"
 #include "serve/submit_query.h"
 
 namespace fluke::serve {
@@ -46,9 +47,7 @@ class ManyQueries {
   }
 
   void Done(size_t place, const absl::Status& status) {
-    parts_->Done(place, status.ok() ? status
-                                    : absl::Status(status.code(),
-                                                   StrCat(name_(place), ": ", status.message())));
+    parts_->Done(place, status.ok() ? status : WithPrefix(name_(place), status));
   }
 
  private:

@@ -49,6 +49,36 @@ class RetrievalService::SearchCall final : public RetrievalCall {
   v1::SearchRequest request_;  // the query views its image
 };
 
+class RetrievalService::DescribeCall final : public RetrievalCall {
+ public:
+  using RetrievalCall::RetrievalCall;
+
+  void Start(const Bytes& bytes) {
+    v1::DescribeRequest request;
+    const bool begun = Begin(bytes, &request, [&] {
+      Choose(request.collection());
+      return absl::OkStatus();
+    });
+    if (begun) Send([&] { return Answer(); });
+  }
+
+ private:
+  v1::DescribeResponse Answer() const {
+    const IndexInfo& info = version_->info;
+    v1::DescribeResponse answer;
+    answer.set_size(info.size);
+    answer.set_dimension(static_cast<int32_t>(info.dimension));
+    answer.set_metric(info.metric);
+    answer.set_index_type(info.factory);
+    answer.set_model_fingerprint(info.fingerprint);
+    answer.set_snapshot(info.snapshot);
+    answer.set_accepts_images(version_->embedder != nullptr);
+    answer.set_read_only(served_->live() == nullptr);
+    answer.set_changed(info.changed);
+    return answer;
+  }
+};
+
 class RetrievalService::SearchBatchCall final : public ManyCall {
  public:
   using ManyCall::ManyCall;
@@ -239,35 +269,9 @@ grpc::ServerUnaryReactor* RetrievalService::Facet(Context* context, const Bytes*
 
 grpc::ServerUnaryReactor* RetrievalService::Describe(Context* context, const Bytes* request,
                                                      Bytes* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  v1::DescribeRequest parsed;
-  std::shared_ptr<const ServedIndex> served;
-  absl::Status status = Parse(*request, &parsed);
-  if (status.ok()) {
-    try {
-      served = catalogue_.Find(parsed.collection());
-    } catch (...) {
-      status = StatusOf(std::current_exception(), "reading the request");
-    }
-  }
-  if (!status.ok()) {
-    reactor->Finish(ToGrpcStatus(status));
-    return reactor;
-  }
-  const auto version = served->Current();
-  const IndexInfo& info = version->info;
-  v1::DescribeResponse answer;
-  answer.set_size(info.size);
-  answer.set_dimension(static_cast<int32_t>(info.dimension));
-  answer.set_metric(info.metric);
-  answer.set_index_type(info.factory);
-  answer.set_model_fingerprint(info.fingerprint);
-  answer.set_snapshot(info.snapshot);
-  answer.set_accepts_images(version->embedder != nullptr);
-  answer.set_read_only(served->live() == nullptr);
-  answer.set_changed(info.changed);
-  reactor->Finish(Serialize(answer, response));
-  return reactor;
+  auto* call = new DescribeCall(this, {"Retrieval/Describe", Right::kRead}, context, response);
+  call->Start(*request);
+  return call;
 }
 
 }  // namespace fluke::serve

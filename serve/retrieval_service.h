@@ -85,6 +85,7 @@ class RetrievalService final : public raw::Service {
  private:
   class RetrievalCall;
   class SearchCall;
+  class DescribeCall;
   class ManyCall;
   class SearchBatchCall;
   class SearchStreamCall;

@@ -14,6 +14,8 @@
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/impl/server_builder_option.h>
 
+#include <spdlog/spdlog.h>
+
 #include "absl/strings/match.h"
 #include "common/error.h"
 #include "common/text.h"
@@ -22,6 +24,7 @@
 #include "serve/inference_service.h"
 #include "serve/pipeline.h"
 #include "serve/retrieval_service.h"
+#include "serve/tls.h"
 #include "serve/training_jobs.h"
 #include "serve/training_service.h"
 
@@ -75,6 +78,16 @@ std::string WithPort(const std::string& listen, int port) {
   return StrCat(listen.substr(0, colon + 1), port);
 }
 
+std::unique_ptr<AuditLog> OpenAuditLog(const v1::Access& config) {
+  return config.audit_log().empty() ? nullptr : std::make_unique<AuditLog>(config.audit_log());
+}
+
+// gRPC answers reflection itself, before any key is looked at: with keys it is off unless the
+// config asks for it in so many words.
+bool HasReflection(const v1::ServeConfig& config, const Access& access) {
+  return config.reflection() && (config.has_reflection() || !access.has_keys());
+}
+
 }  // namespace
 
 struct RetrievalServer::Parts {
@@ -84,6 +97,9 @@ struct RetrievalServer::Parts {
         CatalogueArguments... catalogue_arguments)
       : config(the_config),
         seams(std::move(the_seams)),
+        access(config.access()),
+        audit_log(OpenAuditLog(config.access())),
+        gate(&access, audit_log.get()),
         catalogue(std::move(catalogue_arguments)...),
         stages(PipelineOptionsOf(config)),
         service(&catalogue, RequestLimits{.max_k = config.max_k()}, &stages, &gate),
@@ -94,8 +110,10 @@ struct RetrievalServer::Parts {
   const v1::ServeConfig config;
   const ServerSeams seams;
   // In this order: the server's calls use the services, the services use the stages.
-  Catalogue catalogue;
+  Access access;
+  const std::unique_ptr<AuditLog> audit_log;  // null: none
   CallGate gate;
+  Catalogue catalogue;
   Stages stages;
   RetrievalService service;
   CollectionsService collections;
@@ -139,12 +157,11 @@ void RetrievalServer::Listen() {
   parts_->gate.SetLoading(true);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
-  builder.SetOption(std::make_unique<ReflectionOption>(config.reflection()));
+  const bool has_reflection = HasReflection(config, parts_->access);
+  builder.SetOption(std::make_unique<ReflectionOption>(has_reflection));
   builder.SetMaxReceiveMessageSize(config.max_request_mb() << 20);
   LimitConnections(&builder);
-  // Two servers on one port would share its connections silently.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddListeningPort(config.listen(), grpc::InsecureServerCredentials(), &parts_->port);
+  builder.AddListeningPort(config.listen(), MakeServerCredentials(config.access()), &parts_->port);
   builder.RegisterService(&parts_->service);
   builder.RegisterService(&parts_->collections);
   builder.RegisterService(&parts_->training);
@@ -155,6 +172,9 @@ void RetrievalServer::Listen() {
           "': expected HOST:PORT with a port that is free and allowed");
   }
   parts_->address = WithPort(config.listen(), parts_->port);
+  for (const std::string& warning : ExposureWarnings(config.listen(), config.access())) {
+    spdlog::warn("{}", warning);
+  }
   SetHealth(false);
 }
 
@@ -207,6 +227,12 @@ Catalogue& RetrievalServer::catalogue() { return parts_->catalogue; }
 const std::string& RetrievalServer::address() const { return parts_->address; }
 
 int RetrievalServer::port() const { return parts_->port; }
+
+std::shared_ptr<grpc::Channel> RetrievalServer::InProcessChannel() const {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(-1);
+  return parts_->server->InProcessChannel(arguments);
+}
 
 void RetrievalServer::Stop(std::chrono::milliseconds drain_timeout) {
   using Clock = std::chrono::steady_clock;

@@ -13,6 +13,10 @@
 #include "serve/openers.h"
 #include "serve/server_seams.h"
 
+namespace grpc {
+class Channel;
+}  // namespace grpc
+
 namespace fluke::serve {
 
 // Answers until Stop. Owned by one thread; Stop may be called from another.
@@ -20,7 +24,8 @@ class RetrievalServer {
  public:
   // Listens on config.listen ("127.0.0.1:0": any free port) at once: health says NOT_SERVING and
   // calls are answered UNAVAILABLE until Load has returned. Throws UNAVAILABLE when the address
-  // cannot be listened on, InvalidArgument for a config that says what cannot be.
+  // cannot be listened on, InvalidArgument for a config that says what cannot be, and for what
+  // config.access says an error that names the key or the file.
   explicit RetrievalServer(const v1::ServeConfig& config, ServerSeams seams = {});
   // Opens the config's collections and those of its data folder, serves them, and goes on with the
   // training jobs there. Throws what Catalogue::Load and TrainingJobs do.
@@ -47,6 +52,10 @@ class RetrievalServer {
   // With the port that was chosen: "127.0.0.1:43121".
   const std::string& address() const;
   int port() const;
+
+  // A connection from within this process: past TLS, not past keys. Only over it is the address in
+  // `x-forwarded-for` believed.
+  std::shared_ptr<grpc::Channel> InProcessChannel() const;
 
   // Graceful: health says NOT_SERVING, new calls are refused (UNAVAILABLE), calls under way may
   // finish within `drain_timeout`, then they are cancelled. Returns when no call is left; a second

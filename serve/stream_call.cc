@@ -1,5 +1,7 @@
 #include "serve/stream_call.h"
 
+#include <utility>
+
 #include "serve/status.h"
 
 namespace fluke::serve {
@@ -13,7 +15,7 @@ StreamCall::StreamCall(CallGate* gate, OpenStreams* open_streams, const Method& 
       at_once_(at_once) {}
 
 void StreamCall::Start() {
-  const absl::Status status = gate_.Enter(method_, context_);
+  const absl::Status status = gate_.Enter(method_, context_, &ticket_);
   is_inside_ = status.ok();
   // gRPC ends no call before it has been given to it.
   if (is_inside_) open_streams_.Add(this);
@@ -33,6 +35,15 @@ void StreamCall::Break(const absl::Status& status) {
   --under_way_;
   TakeNoMore(status);
   Advance(lock);
+}
+
+absl::Status StreamCall::CountRequest() {
+  // The gate counted the first with the call.
+  return std::exchange(is_first_, false) ? absl::OkStatus() : gate_.Count(ticket_);
+}
+
+grpc::Status StreamCall::Shown(const absl::Status& status) const {
+  return ToGrpcStatus(status, ticket_.request_id);
 }
 
 void StreamCall::Watch(Query& query) const {
@@ -78,7 +89,8 @@ void StreamCall::Advance(std::unique_lock<std::mutex>& lock) {
   const absl::Status status = status_;
   lock.unlock();
   // A read that is still under way ends with it.
-  Finish(ToGrpcStatus(status));
+  ticket_.fault = FaultIn(status);
+  Finish(ToGrpcStatus(status, ticket_.request_id));
 }
 
 void StreamCall::OnReadDone(bool ok) {
@@ -113,7 +125,7 @@ void StreamCall::OnDone() {
   }
   if (is_inside_) {
     open_streams_.Remove(this);
-    gate_.Leave(method_, code);
+    gate_.Leave(method_, code, ticket_);
   }
   delete this;
 }

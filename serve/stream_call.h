@@ -37,6 +37,11 @@ class StreamCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBu
   // The request has no answer: with this status the stream ends, when those before it are written.
   void Break(const absl::Status& status);
 
+  // Once for each request, by Handle: not OK over the caller's rate.
+  absl::Status CountRequest();
+  // How an answer may show what went wrong.
+  grpc::Status Shown(const absl::Status& status) const;
+
   // What a request waits for in the pipeline ends with the call.
   void Watch(Query& query) const;
 
@@ -57,7 +62,9 @@ class StreamCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBu
   const Method method_;
   grpc::CallbackServerContext& context_;
   const size_t at_once_;
+  CallTicket ticket_;
   bool is_inside_ = false;
+  bool is_first_ = true;      // no request was counted yet
   grpc::ByteBuffer request_;  // that is being read
 
   std::mutex mutex_;

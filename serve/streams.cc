@@ -44,7 +44,9 @@ class RetrievalService::SearchStreamCall final : public StreamCall {
 
   void Handle(const grpc::ByteBuffer& bytes) override {
     auto search = std::make_unique<OneSearch>();
+    const absl::Status counted = CountRequest();
     auto query = QueryOf(bytes, search.get());
+    if (!counted.ok()) query = counted;
     if (!query.ok()) {
       AnswerWith(search->request.number(), query.status(), {});
       return;
@@ -90,7 +92,7 @@ class RetrievalService::SearchStreamCall final : public StreamCall {
     if (status.ok()) {
       *answer.mutable_response() = std::move(response);
     } else {
-      const grpc::Status shown = ToGrpcStatus(status);
+      const grpc::Status shown = Shown(status);
       answer.set_code(shown.error_code());
       answer.set_message(AsciiOf(shown.error_message()));
     }
@@ -119,7 +121,8 @@ class RetrievalService::UpsertStreamCall final : public StreamCall {
     request_.Clear();
     upsert_ = std::make_unique<PendingUpsert>(
         &request_, &service_.catalogue_, &service_.stages_.pipeline, &service_.stages_.changes);
-    absl::Status status = Parse(bytes, &request_);
+    absl::Status status = CountRequest();
+    if (status.ok()) status = Parse(bytes, &request_);
     if (status.ok()) {
       try {
         status = upsert_->Check();

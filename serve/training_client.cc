@@ -4,12 +4,13 @@
 
 #include "common/error.h"
 #include "fluke/v1/training.grpc.pb.h"
+#include "serve/channel.h"
 
 namespace fluke::serve {
 
 struct TrainingClient::Parts {
   std::string address;
-  std::chrono::milliseconds timeout;
+  ClientOptions options;
   std::unique_ptr<v1::Training::Stub> stub;
 
   template <typename Request, typename Response>
@@ -18,7 +19,7 @@ struct TrainingClient::Parts {
                 const Request& request) const {
     Response response;
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + timeout);
+    PrepareCall(options, &context);
     Check((stub.get()->*method)(&context, request, &response));
     return response;
   }
@@ -33,14 +34,11 @@ struct TrainingClient::Parts {
   }
 };
 
-TrainingClient::TrainingClient(const std::string& address, std::chrono::milliseconds timeout)
+TrainingClient::TrainingClient(const std::string& address, const ClientOptions& options)
     : parts_(std::make_unique<Parts>()) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(-1);
   parts_->address = address;
-  parts_->timeout = timeout;
-  parts_->stub = v1::Training::NewStub(
-      grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
+  parts_->options = options;
+  parts_->stub = v1::Training::NewStub(OpenChannel(address, options));
 }
 
 TrainingClient::~TrainingClient() = default;
@@ -64,6 +62,8 @@ v1::Job TrainingClient::Publish(const v1::PublishJobRequest& request) const {
 void TrainingClient::Watch(const v1::WatchJobRequest& request,
                            const std::function<bool(const v1::Job&)>& seen) const {
   grpc::ClientContext context;
+  PrepareCall(parts_->options, &context);
+  context.set_deadline(std::chrono::system_clock::time_point::max());
   const auto stream = parts_->stub->WatchJob(&context, request);
   v1::Job job;
   while (stream->Read(&job)) {

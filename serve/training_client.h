@@ -1,20 +1,20 @@
 // A client of the training service, for `fluke jobs` and for tests.
 #pragma once
 
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "fluke/v1/training.pb.h"
+#include "serve/client_options.h"
 
 namespace fluke::serve {
 
 // Thread-safe. Errors as of RetrievalClient (client.h).
 class TrainingClient {
  public:
-  // Connects on the first call. `timeout` holds for each call but Watch.
-  TrainingClient(const std::string& address, std::chrono::milliseconds timeout);
+  // Connects on the first call. options.timeout holds for each call but Watch.
+  TrainingClient(const std::string& address, const ClientOptions& options);
   ~TrainingClient();
   TrainingClient(const TrainingClient&) = delete;
   TrainingClient& operator=(const TrainingClient&) = delete;

@@ -71,9 +71,10 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* TrainingService::WatchJob(Context* c
                                                                       const Bytes* request) {
   const Method method = {"Training/WatchJob", Right::kRead};
   if (jobs_.load() != nullptr) return watchers_->Watch(method, context, *request);
-  absl::Status status = gate_.Enter(method, *context);
+  CallTicket ticket;
+  absl::Status status = gate_.Enter(method, *context, &ticket);
   if (status.ok()) {
-    gate_.Leave(method, grpc::StatusCode::FAILED_PRECONDITION);
+    gate_.Leave(method, grpc::StatusCode::FAILED_PRECONDITION, ticket);
     status = absl::FailedPreconditionError(kNoJobs);
   }
   return new EndedStream(status);

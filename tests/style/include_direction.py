@@ -2,7 +2,7 @@
 """Fails when an include breaks the one-way order of the rooms: include_direction.py SOURCE_ROOT
 
 train, index and serve include common and proto, never one another; cli includes every room. LibTorch's headers belong to
-train/, FAISS's to index/ and gRPC's to serve/. The tests of a room obey the room's rule; tests/bench, which measures the
+train/, FAISS's to index/ and gRPC's and OpenSSL's to serve/. The tests of a room obey the room's rule; tests/bench, which measures the
 libraries themselves, may include anything.
 """
 import pathlib
@@ -22,6 +22,7 @@ LIBRARIES = {
     "LibTorch": (re.compile(r"^(torch|ATen|c10|caffe2)/"), "train"),
     "FAISS": (re.compile(r"^faiss/"), "index"),
     "gRPC": (re.compile(r"^(grpc|grpcpp|grpc\+\+)/|\.grpc\.pb\.h$"), "serve"),
+    "OpenSSL": (re.compile(r"^openssl/"), "serve"),
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*["<]([^">]+)[">]')
 
