@@ -33,10 +33,12 @@ struct ServeArguments {
   std::vector<std::string> models;
   std::string index;
   std::string listen;
+  std::string http;
   std::string device;
   bool read_only = false;
   std::vector<std::string> overrides;
   std::string port_file;
+  std::string http_port_file;
   train::EmbedderOptions embedder;
 };
 
@@ -67,6 +69,9 @@ void WaitForStopSignal() {
 void ResolvePaths(const std::filesystem::path& config_file, v1::ServeConfig* config) {
   const std::filesystem::path folder = std::filesystem::absolute(config_file).parent_path();
   config->set_index((folder / config->index()).lexically_normal().string());
+  if (config->has_photos()) {
+    config->set_photos((folder / config->photos()).lexically_normal().string());
+  }
   for (std::string& model : *config->mutable_model()) {
     model = (folder / model).lexically_normal().string();
   }
@@ -89,6 +94,9 @@ v1::ServeConfig ReadConfig(const ServeArguments& arguments) {
   }
   if (!arguments.listen.empty()) {
     overrides.push_back("listen=" + nlohmann::json(arguments.listen).dump());
+  }
+  if (!arguments.http.empty()) {
+    overrides.push_back("http_listen=" + nlohmann::json(arguments.http).dump());
   }
   if (arguments.read_only) overrides.push_back("read_only=true");
   if (!arguments.device.empty()) {
@@ -152,7 +160,13 @@ void RunServe(const ServeArguments& arguments) {
   if (!arguments.port_file.empty()) {
     WriteFileAtomically(arguments.port_file, std::to_string(server->port()) + "\n");
   }
+  if (!arguments.http_port_file.empty() && server->http_port() > 0) {
+    WriteFileAtomically(arguments.http_port_file, std::to_string(server->http_port()) + "\n");
+  }
   std::cout << "listening on " << server->address() << std::endl;
+  if (server->http_port() > 0) {
+    std::cout << "page and JSON on " << server->http_url() << std::endl;
+  }
   WaitForStopSignal();
   spdlog::info("stopping: calls under way may finish within {} ms", config.drain_timeout_ms());
   server->Stop(std::chrono::milliseconds(config.drain_timeout_ms()));
@@ -171,9 +185,13 @@ void DeclareServe(CLI::App& verb) {
   verb.add_option("--index", arguments->index, "index folder");
   verb.add_option("--listen", arguments->listen,
                   "HOST:PORT, default 127.0.0.1:50051; port 0: any free one");
+  verb.add_option("--http", arguments->http,
+                  "HOST:PORT of web page, JSON and metrics; port 0: any free one; default: none");
   verb.add_flag("--read-only", arguments->read_only, "take no changes, and no lock of the index");
   verb.add_option("--set", arguments->overrides, "KEY=VALUE, overrides the config");
   verb.add_option("--port-file", arguments->port_file, "file to write the port to, once serving");
+  verb.add_option("--http-port-file", arguments->http_port_file,
+                  "file to write the port of --http to, once serving");
   verb.add_option("--device", arguments->device,
                   "auto (default), cpu, cuda: of the model; gpu: of model and index");
   verb.add_option("--precision", arguments->embedder.precision, "fp32 (default) or bf16");

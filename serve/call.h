@@ -108,6 +108,7 @@ class Call : public grpc::ServerUnaryReactor {
   // `ended_` says so where ThreadSanitizer can see it.
   void End(const grpc::Status& status) {
     code_ = status.error_code();
+    gate_.CountAnswer(method_, code_, begin_);  // before the caller can ask for the count
     ended_.store(true, std::memory_order_release);
     Finish(status);
   }
@@ -121,6 +122,7 @@ class Call : public grpc::ServerUnaryReactor {
   const Method method_;
   grpc::CallbackServerContext& context_;
   grpc::ByteBuffer& response_;
+  const MetricClock::time_point begin_ = MetricClock::now();
   bool is_inside_ = false;
   grpc::StatusCode code_ = grpc::StatusCode::OK;
   std::atomic<bool> ended_ = false;

@@ -8,6 +8,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include "absl/status/status.h"
+#include "serve/metrics.h"
 
 namespace fluke::serve {
 
@@ -22,6 +23,9 @@ struct Method {
 // Counts the calls under way and turns them away when the server stops. Thread-safe.
 class CallGate {
  public:
+  // `metrics` outlives the gate; null: calls are not counted.
+  explicit CallGate(Metrics* metrics = nullptr) : metrics_(metrics) {}
+
   // From now on every call is answered UNAVAILABLE.
   void RefuseCalls() { refusing_.store(true); }
   // Calls that were taken in and whose answer has not left yet.
@@ -36,7 +40,13 @@ class CallGate {
   }
   void Leave(const Method& method, grpc::StatusCode code) { under_way_.fetch_sub(1); }
 
+  // Of every call, also one that was not taken in, just before its answer leaves.
+  void CountAnswer(const Method& method, grpc::StatusCode code, MetricClock::time_point begin) {
+    if (metrics_ != nullptr) metrics_->CountCall(method.name, code, begin);
+  }
+
  private:
+  Metrics* const metrics_;
   std::atomic<bool> refusing_ = false;
   std::atomic<int64_t> under_way_ = 0;
 };

@@ -1,6 +1,7 @@
 #include "serve/server.h"
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <string_view>
 #include <thread>
@@ -15,6 +16,8 @@
 #include "absl/strings/match.h"
 #include "common/error.h"
 #include "common/text.h"
+#include "serve/http_server.h"
+#include "serve/metrics.h"
 #include "serve/pipeline.h"
 #include "serve/retrieval_service.h"
 
@@ -37,12 +40,13 @@ class ReflectionOption final : public grpc::ServerBuilderOption {
   bool enabled_;
 };
 
-PipelineOptions PipelineOptionsOf(const v1::ServeConfig& config) {
+PipelineOptions PipelineOptionsOf(const v1::ServeConfig& config, const Metrics& metrics) {
   PipelineOptions options;
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   options.decode_workers = config.threads() > 0 ? config.threads() : cores;
   options.max_image_pixels = config.max_image_pixels();
   options.embedding_cache_bytes = static_cast<size_t>(config.embedding_cache_mb()) << 20;
+  options.metrics = metrics.stages();
   return options;
 }
 
@@ -64,19 +68,47 @@ struct RetrievalServer::Parts {
   Parts(std::shared_ptr<Index> index, std::shared_ptr<const Embedder> embedder,
         const v1::ServeConfig& config)
       : catalogue(std::make_shared<const ServedIndex>(std::move(index), std::move(embedder))),
-        stages(PipelineOptionsOf(config)),
+        stages(PipelineOptionsOf(config, metrics)),
         service(&catalogue, RequestLimits{.max_k = config.max_k()}, &stages, &gate) {}
 
-  // In this order: the server's calls use the service, the service uses the stages.
+  Gauges ReadGauges() const;
+
+  // In this order: the server's calls use the service, the service uses the stages; HTTP calls the
+  // server.
+  Metrics metrics;
   Catalogue catalogue;
-  CallGate gate;
+  CallGate gate{&metrics};
   Stages stages;
   RetrievalService service;
   std::unique_ptr<grpc::Server> server;
   std::string address;
   int port = 0;
+  std::atomic<bool> is_ready = false;
+  std::unique_ptr<HttpServer> http;  // null: off
   std::once_flag stopped;
 };
+
+Gauges RetrievalServer::Parts::ReadGauges() const {
+  const auto current = catalogue.Find("")->Current();
+  const IndexInfo& info = current->info;
+  const Gauges::Collection collection{
+      .name = "default",
+      .model_fingerprint = current->embedder == nullptr ? "" : current->embedder->fingerprint(),
+      .items = info.size,
+      .changed_items = info.changed,
+      .snapshot = info.snapshot,
+      .memory_bytes = info.memory_bytes,
+      .disk_bytes = info.bytes};
+  const Pipeline& pipeline = stages.pipeline;
+  return {.queues = {{"decode", pipeline.waiting_images()},
+                     {"embed", pipeline.waiting_pixels()},
+                     {"search", pipeline.waiting_searches()},
+                     {"look_ups", stages.look_ups.waiting()},
+                     {"changes", stages.changes.waiting()}},
+          .collections = {collection},
+          .embedding_cache_bytes = pipeline.embedding_cache_bytes(),
+          .calls_under_way = gate.calls_under_way()};
+}
 
 RetrievalServer::RetrievalServer(std::shared_ptr<const VectorIndex> index,
                                  std::shared_ptr<const Embedder> embedder,
@@ -110,6 +142,20 @@ void RetrievalServer::Listen(const v1::ServeConfig& config) {
   grpc::HealthCheckServiceInterface& health = *parts_->server->GetHealthCheckService();
   health.SetServingStatus(v1::Retrieval::service_full_name(), true);
   health.SetServingStatus("", true);
+  parts_->is_ready.store(true);
+  if (config.has_http_listen()) ListenForHttp(config);
+}
+
+void RetrievalServer::ListenForHttp(const v1::ServeConfig& config) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(-1);
+  Parts* parts = parts_.get();
+  HttpSources sources{.channel = parts->server->InProcessChannel(arguments),
+                      .is_ready = [parts] { return parts->is_ready.load(); },
+                      .metrics = [parts] { return parts->metrics.Expose(parts->ReadGauges()); },
+                      .photos_folder = [parts, photos = config.photos()](
+                                           const std::string& collection) { return photos; }};
+  parts->http = std::make_unique<HttpServer>(config, std::move(sources));
 }
 
 RetrievalServer::~RetrievalServer() {
@@ -120,10 +166,19 @@ const std::string& RetrievalServer::address() const { return parts_->address; }
 
 int RetrievalServer::port() const { return parts_->port; }
 
+int RetrievalServer::http_port() const {
+  return parts_->http == nullptr ? 0 : parts_->http->port();
+}
+
+std::string RetrievalServer::http_url() const {
+  return parts_->http == nullptr ? "" : parts_->http->url();
+}
+
 void RetrievalServer::Stop(std::chrono::milliseconds drain_timeout) {
   using Clock = std::chrono::steady_clock;
   std::call_once(parts_->stopped, [&] {
     grpc::Server& server = *parts_->server;
+    parts_->is_ready.store(false);
     server.GetHealthCheckService()->Shutdown();
     parts_->gate.RefuseCalls();
     const Clock::time_point begin = Clock::now();
@@ -136,6 +191,7 @@ void RetrievalServer::Stop(std::chrono::milliseconds drain_timeout) {
     // Cancels what is left: calls that outlast the timeout, and streams that never end by
     // themselves (a health watch, reflection).
     server.Shutdown(std::chrono::system_clock::now());
+    if (parts_->http != nullptr) parts_->http->Stop();
   });
 }
 

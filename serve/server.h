@@ -1,5 +1,5 @@
 // The gRPC server: the retrieval service, standard health (grpc.health.v1) and reflection on one
-// address.
+// address; and the HTTP server (http_server.h) on another, where the config asks for it.
 #pragma once
 
 #include <chrono>
@@ -32,6 +32,9 @@ class RetrievalServer {
   // With the port that was chosen: "127.0.0.1:43121".
   const std::string& address() const;
   int port() const;
+  // 0 and "" where HTTP is off; "http://127.0.0.1:8080/".
+  int http_port() const;
+  std::string http_url() const;
 
   // Graceful: health says NOT_SERVING, new calls are refused (UNAVAILABLE), calls under way may
   // finish within `drain_timeout`, then they are cancelled. Returns when no call is left; a second
@@ -41,6 +44,7 @@ class RetrievalServer {
  private:
   struct Parts;
   void Listen(const v1::ServeConfig& config);
+  void ListenForHttp(const v1::ServeConfig& config);
 
   std::unique_ptr<Parts> parts_;
 };

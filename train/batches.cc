@@ -41,7 +41,7 @@ at::Tensor LabelsOf(const Batch& batch) {
 std::unique_ptr<Loader> MakeTrainLoader(const LabelledPhotos& photos, const InputFormat& input,
                                         const fluke::v1::TrainConfig& config,
                                         const ConfigSource& source) {
-  const fluke::v1::Training& train = config.train();
+  const fluke::v1::TrainLoop& train = config.train();
   const SamplerRow& sampler =
       Find(Samplers(), "sampler", train.sampler(), source.Where("train.sampler"));
   auto order = [&sampler, labels = photos.labels, train, seed = config.seed()](int64_t epoch) {

@@ -22,6 +22,8 @@ LIBRARIES = {
     "LibTorch": (re.compile(r"^(torch|ATen|c10|caffe2)/"), "train"),
     "FAISS": (re.compile(r"^faiss/"), "index"),
     "gRPC": (re.compile(r"^(grpc|grpcpp|grpc\+\+)/|\.grpc\.pb\.h$"), "serve"),
+    "cpp-httplib": (re.compile(r"^httplib\.h$"), "serve"),
+    "prometheus-cpp": (re.compile(r"^prometheus/"), "serve"),
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*["<]([^">]+)[">]')
 
