@@ -1,5 +1,6 @@
 // Clients that are slow, greedy or confused: each gets a status or a closed connection, and the
 // others are answered meanwhile.
+#include <atomic>
 #include <future>
 #include <thread>
 
@@ -27,7 +28,7 @@ struct SmallListener {
             options, [](const httplib::Request&, httplib::Response&) { return false; },
             [this](const httplib::Request& request, httplib::Response& response) {
               gate.Wait();
-              bodies += request.body;
+              body_bytes += request.body.size();
               response.set_content(answer, "text/plain");
             }) {}
   ~SmallListener() { gate.Open(); }
@@ -45,7 +46,7 @@ struct SmallListener {
   }
 
   std::string answer = "hello";
-  std::string bodies;
+  std::atomic<size_t> body_bytes = 0;
   Gate gate;
   HttpListener listener;
 };
@@ -60,7 +61,6 @@ TEST(HttpListener, GivesUpOnHeadersThatDrip) {
     std::this_thread::sleep_for(milliseconds(20));
   }
   EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(5));
-  EXPECT_THAT(RawConnection(small.listener.port()).Send(kGet), true);
   EXPECT_EQ(ClientOf(small.listener.port())->Get("/")->body, "hello");
 }
 
@@ -100,7 +100,7 @@ TEST(HttpListener, BoundsBodiesOfKnownAndUnknownLength) {
   for (int i = 0; i < 1000 && endless.Send(chunk); ++i) {
   }
   EXPECT_EQ(ClientOf(small.listener.port())->Get("/")->body, "hello");
-  EXPECT_EQ(small.bodies, "");
+  EXPECT_EQ(small.body_bytes, 0u);
 }
 
 TEST(HttpListener, ClosesTheConnectionOfAGetWithABody) {
@@ -163,7 +163,9 @@ TEST(HttpListener, KeepsAConnectionForSeveralRequests) {
 }
 
 TEST(HttpListener, GivesUpOnAClientThatTakesNoAnswer) {
-  SmallListener small;
+  HttpListenerOptions options = SmallListener::Options();
+  options.limits.progress = seconds(2);
+  SmallListener small(options);
   small.answer = std::string(32 << 20, 'a');
   RawConnection deaf(small.listener.port(), 4096);
   deaf.Send(kGet);

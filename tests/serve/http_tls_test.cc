@@ -16,7 +16,6 @@ namespace fluke::serve {
 namespace {
 
 namespace fs = std::filesystem;
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // A folder with a key and a certificate for "localhost" that it signed itself.
@@ -72,7 +71,7 @@ struct TlsListener {
     options.certificate = files.certificate_file();
     options.private_key = files.key_file();
     options.client_ca = client_ca == "self" ? files.certificate_file() : client_ca;
-    options.limits.headers = options.limits.body = milliseconds(500);
+    options.limits.headers = seconds(2);
     return options;
   }
 
