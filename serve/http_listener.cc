@@ -145,6 +145,12 @@ bool HasBody(const httplib::Request& request) {
   return request.has_header("Transfer-Encoding") || (!length.empty() && length != "0");
 }
 
+// What is left of the request would be taken for another one.
+void CloseAfter(httplib::Response& response) {
+  response.set_header("Connection", "close");
+  close_connection = true;
+}
+
 }  // namespace
 
 bool HttpCanTls() {
@@ -237,21 +243,17 @@ class HttpListener::Impl {
         [refuse = std::move(refuse), handle](const httplib::Request& request,
                                              httplib::Response& response) {
           using Response = httplib::Server::HandlerResponse;
-          if (refuse(request, response)) {
-            close_connection = HasBody(request);
-            return Response::Handled;
+          if (!refuse(request, response)) {
+            if (request.method == "POST") return Response::Unhandled;  // its body is read first
+            handle(request, response);
           }
-          if (request.method == "POST") return Response::Unhandled;  // its body is read first
-          handle(request, response);
-          close_connection = HasBody(request);
+          if (HasBody(request)) CloseAfter(response);
           return Response::Handled;
         });
     server_->Post(".*", handle);
     // What httplib itself refuses.
     server_->set_error_handler([](const httplib::Request& request, httplib::Response& response) {
-      if (!response.body.empty()) return;
-      response.set_header("Connection", "close");
-      close_connection = true;
+      if (response.body.empty()) CloseAfter(response);
     });
   }
 

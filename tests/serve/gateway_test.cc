@@ -97,7 +97,7 @@ TEST(Gateway, MapsRefusalsToHttp) {
       {"Search", R"({"item_id": "nobody"})", 404, "NOT_FOUND", "nobody"},
       {"Search", "{}", 400, "INVALID_ARGUMENT", ""},
       {"Search", R"({"vector": {"values": [1]}})", 400, "INVALID_ARGUMENT", "3"},
-      {"Search", R"({"vector": {"values": ["NaN", 0, 0]}})", 400, "INVALID_ARGUMENT", "finite"},
+      {"Search", R"({"vector": {"values": ["NaN", 0, 0]}})", 400, "INVALID_ARGUMENT", "value 0"},
       {"Delete", R"({"ids": ["north"]})", 400, "FAILED_PRECONDITION", "read-only"},
       {"Count", R"({"filter": "camera ="})", 400, "INVALID_ARGUMENT", ""},
       {"Count", R"({"collection": "other"})", 404, "NOT_FOUND", "other"},
@@ -205,7 +205,8 @@ TEST(Gateway, AnswersUnavailableWhileTheServerStops) {
   auto stop =
       std::async(std::launch::async, [&] { running.server.Stop(std::chrono::seconds(20)); });
   int status = 200;
-  for (int i = 0; i < 2000 && status == 200; ++i) {
+  const auto begin = std::chrono::steady_clock::now();
+  while (status == 200 && std::chrono::steady_clock::now() - begin < std::chrono::seconds(15)) {
     status = running.Post("Retrieval/Describe", "{}")->status;
   }
   EXPECT_EQ(status, 503);
