@@ -207,7 +207,7 @@ TEST(Gateway, AnswersUnavailableWhileTheServerStops) {
   int status = 200;
   const auto begin = std::chrono::steady_clock::now();
   while (status == 200 && std::chrono::steady_clock::now() - begin < std::chrono::seconds(15)) {
-    status = running.Post("Retrieval/Describe", "{}")->status;
+    status = running.Post("Retrieval/Count", "{}")->status;
   }
   EXPECT_EQ(status, 503);
   running.index->gate.Open();

@@ -167,8 +167,11 @@ TEST(HttpListener, GivesUpOnAClientThatTakesNoAnswer) {
   options.limits.progress = seconds(2);
   SmallListener small(options);
   small.answer = std::string(32 << 20, 'a');
+  small.gate.Close();
   RawConnection deaf(small.listener.port(), 4096);
   deaf.Send(kGet);
+  small.gate.AwaitWaiting(1);  // the only thread has it
+  small.gate.Open();
   // The only thread is free again once it has given up.
   auto client = ClientOf(small.listener.port());
   const auto answer = client->Get("/");
