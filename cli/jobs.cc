@@ -184,10 +184,7 @@ CLI::App* Declare(CLI::App& verb, const std::shared_ptr<JobsArguments>& argument
                   const std::string& name, const std::string& help,
                   void (*run)(const JobsArguments&)) {
   CLI::App* action = verb.add_subcommand(name, help);
-  action->add_option("--server", arguments->server, "HOST:PORT")->capture_default_str();
-  action->add_option("--timeout-s", arguments->timeout_s, "for each call")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  DeclareServer(*action, *arguments);
   action->add_flag("--json", arguments->json, "print one JSON document");
   action->callback([arguments, run] { run(*arguments); });
   return action;

@@ -40,6 +40,7 @@ struct ServeArguments {
   std::string index;
   std::string data;
   std::string listen;
+  std::string http;
   std::string device;
   bool read_only = false;
   std::vector<std::string> overrides;
@@ -47,6 +48,7 @@ struct ServeArguments {
   bool check = false;
   std::string log_level = "info";
   bool log_json = false;
+  std::string http_port_file;
   train::EmbedderOptions embedder;
 };
 
@@ -131,6 +133,9 @@ v1::ServeConfig ReadConfig(const ServeArguments& arguments) {
   if (!arguments.listen.empty()) {
     overrides.push_back("listen=" + nlohmann::json(arguments.listen).dump());
   }
+  if (!arguments.http.empty()) {
+    overrides.push_back("http_listen=" + nlohmann::json(arguments.http).dump());
+  }
   if (arguments.read_only) overrides.push_back("read_only=true");
   if (!arguments.device.empty()) {
     overrides.push_back("device=" + nlohmann::json(arguments.device).dump());
@@ -209,7 +214,11 @@ void RunServe(const ServeArguments& arguments) {
   if (!arguments.port_file.empty()) {
     WriteFileAtomically(arguments.port_file, std::to_string(server.port()) + "\n");
   }
+  if (!arguments.http_port_file.empty() && server.http_port() > 0) {
+    WriteFileAtomically(arguments.http_port_file, std::to_string(server.http_port()) + "\n");
+  }
   std::cout << "listening on " << server.address() << std::endl;
+  if (server.http_port() > 0) std::cout << "page and JSON on " << server.http_url() << std::endl;
   NotifyServiceManager("READY=1");
   WaitForStopSignal();
   NotifyServiceManager("STOPPING=1");
@@ -232,6 +241,8 @@ void DeclareServe(CLI::App& verb) {
                   "folder where the server keeps what clients make: collections and aliases");
   verb.add_option("--listen", arguments->listen,
                   "HOST:PORT, default 127.0.0.1:50051; port 0: any free one");
+  verb.add_option("--http", arguments->http,
+                  "HOST:PORT of web page, JSON and metrics; port 0: any free one; default: none");
   verb.add_flag("--read-only", arguments->read_only, "take no changes, and no lock of the index");
   verb.add_option("--set", arguments->overrides, "KEY=VALUE, overrides the config");
   verb.add_flag("--check", arguments->check, "only read the config and say what is wrong with it");
@@ -240,6 +251,8 @@ void DeclareServe(CLI::App& verb) {
                   "error, warning, info or debug (a line for each call)")
       ->capture_default_str();
   verb.add_flag("--log-json", arguments->log_json, "log JSON lines");
+  verb.add_option("--http-port-file", arguments->http_port_file,
+                  "file to write the port of --http to, once serving");
   verb.add_option("--device", arguments->device,
                   "auto (default), cpu, cuda: of the model; gpu: of model and index");
   verb.add_option("--precision", arguments->embedder.precision, "fp32 (default) or bf16");

@@ -16,6 +16,11 @@ find_package(ZLIB REQUIRED)
 find_package(SQLite3 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
+# By pkg-config, which knows what Debian's library was compiled with (cpp-httplib: the layout of its classes depends on that), and
+# asks for no library that only the rest of prometheus-cpp uses.
+pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
+pkg_check_modules(PROMETHEUS REQUIRED IMPORTED_TARGET prometheus-cpp-core)
+find_package(OpenSSL REQUIRED COMPONENTS SSL)
 
 # The per-user cache that deploy/setup fills.
 if(DEFINED ENV{FLUKE_CACHE})

@@ -83,6 +83,11 @@ class BoundedQueue {
     return PopBatch(max_items, std::chrono::microseconds(0), [] { return false; });
   }
 
+  size_t size() const {
+    std::lock_guard lock(mutex_);
+    return items_.size();
+  }
+
   // Nothing more is taken in; what is inside can still be popped.
   void Close() {
     {
@@ -110,7 +115,7 @@ class BoundedQueue {
 
   const size_t max_items_;
   const uint64_t max_weight_bytes_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable filled_;
   std::condition_variable emptied_;
   std::deque<Weighted> items_ ABSL_GUARDED_BY(mutex_);

@@ -121,6 +121,7 @@ class Call : public grpc::ServerUnaryReactor {
   // `ended_` says so where ThreadSanitizer can see it.
   void End(const grpc::Status& status) {
     code_ = status.error_code();
+    gate_.CountAnswer(method_, code_, ticket_);  // before the caller can ask for the count
     ended_.store(true, std::memory_order_release);
     Finish(status);
   }

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "serve/access.h"
 #include "serve/audit_log.h"
+#include "serve/metrics.h"
 
 namespace fluke::serve {
 
@@ -28,9 +29,10 @@ struct CallTicket {
 // may not make them, and writes of each to the logs. Thread-safe.
 class CallGate {
  public:
-  // Null: open to everybody; no audit log. Both outlive the gate.
-  explicit CallGate(Access* access = nullptr, AuditLog* audit_log = nullptr)
-      : access_(access), audit_log_(audit_log) {}
+  // Null: open to everybody; no audit log; calls are not counted. All of them outlive the gate.
+  explicit CallGate(Access* access = nullptr, AuditLog* audit_log = nullptr,
+                    Metrics* metrics = nullptr)
+      : access_(access), audit_log_(audit_log), metrics_(metrics) {}
 
   // While the server loads, every call is answered UNAVAILABLE.
   void SetLoading(bool loading) { loading_.store(loading); }
@@ -49,12 +51,18 @@ class CallGate {
   // `ticket` as Enter filled it.
   void Leave(const Method& method, grpc::StatusCode code, const CallTicket& ticket);
 
+  // Of every call, also one that was not taken in, just before its answer leaves.
+  void CountAnswer(const Method& method, grpc::StatusCode code, const CallTicket& ticket) {
+    if (metrics_ != nullptr) metrics_->CountCall(method.name, code, ticket.began_at);
+  }
+
  private:
   void Log(const Method& method, absl::StatusCode code, const CallTicket& ticket) const;
   void Audit(const Method& method, absl::StatusCode code, const CallTicket& ticket);
 
   Access* const access_;
   AuditLog* const audit_log_;
+  Metrics* const metrics_;
   std::atomic<bool> loading_ = false;
   std::atomic<bool> refusing_ = false;
   std::atomic<int64_t> under_way_ = 0;

@@ -36,6 +36,12 @@ class EmbeddingCache {
   };
   Found Find(const std::string& key, std::unique_ptr<Query>& query);
 
+  // Of the photographs and vectors that are kept.
+  size_t bytes() const {
+    const std::lock_guard lock(mutex_);
+    return bytes_;
+  }
+
   // Both give back those that waited; Made fills their vectors.
   using Queries = std::vector<std::unique_ptr<Query>>;
   Queries Made(const std::string& key, const std::vector<float>& vector);
@@ -51,7 +57,7 @@ class EmbeddingCache {
   Queries TakeWaiting(const std::string& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const size_t max_bytes_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::list<Entry> entries_ ABSL_GUARDED_BY(mutex_);  // the latest used first
   size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_map<std::string_view, std::list<Entry>::iterator> by_key_

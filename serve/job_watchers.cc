@@ -39,6 +39,7 @@ class JobWatchers::Watcher final : public grpc::ServerWriteReactor<grpc::ByteBuf
     ticket_.fault = FaultIn(status);
     const grpc::Status result = ToGrpcStatus(status, ticket_.request_id);
     code_ = result.error_code();
+    gate_.CountAnswer(method_, code_, ticket_);
     ended_.store(true, std::memory_order_release);
     Finish(result);
   }
@@ -50,6 +51,7 @@ class JobWatchers::Watcher final : public grpc::ServerWriteReactor<grpc::ByteBuf
 
   void WriteLast(const grpc::ByteBuffer& bytes) {
     message_ = bytes;
+    gate_.CountAnswer(method_, code_, ticket_);
     ended_.store(true, std::memory_order_release);
     StartWriteAndFinish(&message_, grpc::WriteOptions(), grpc::Status::OK);
   }

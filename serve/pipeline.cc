@@ -68,43 +68,6 @@ bool SearchedAlike(const Query& a, const Query& b) {
   return a.version->index == b.version->index && OptionsOf(a) == OptionsOf(b);
 }
 
-void Search(std::span<std::unique_ptr<Query>> group) {
-  const ServedVersion& version = *group.front()->version;
-  const SearchOptions options = OptionsOf(*group.front());
-  std::vector<float> vectors;
-  std::vector<int64_t> exclude_rows;
-  vectors.reserve(group.size() * static_cast<size_t>(version.info.dimension));
-  for (const auto& query : group) {
-    vectors.insert(vectors.end(), query->vector.begin(), query->vector.end());
-    exclude_rows.push_back(query->exclude_rows.empty() ? -1 : query->exclude_rows.front());
-  }
-  std::vector<Neighbors> found;
-  try {
-    found = version.index->Search(vectors, options, exclude_rows);
-    if (found.size() != group.size()) Throw(absl::StatusCode::kInternal, "answers are missing");
-  } catch (...) {
-    // One query's fault must not fail the others.
-    if (group.size() > 1) {
-      for (auto& query : group) Search({&query, 1});
-      return;
-    }
-    Fail(std::move(group.front()), StatusOf(std::current_exception(), "search"));
-    return;
-  }
-  for (size_t i = 0; i < group.size(); ++i) {
-    Neighbors& neighbors = found[i];
-    const Query& query = *group[i];
-    const std::span<const int64_t> taken_out = TakenOutHere(query);
-    std::erase_if(neighbors, [&](const Neighbor& neighbor) {
-      return std::ranges::find(taken_out, neighbor.row) != taken_out.end();
-    });
-    if (neighbors.size() > static_cast<size_t>(query.options.k)) {
-      neighbors.resize(static_cast<size_t>(query.options.k));
-    }
-    Finish(std::move(group[i]), std::move(neighbors));
-  }
-}
-
 }  // namespace
 
 Pipeline::Pipeline(const PipelineOptions& options)
@@ -134,6 +97,7 @@ void Pipeline::Submit(std::unique_ptr<Query> query) {
   if (!IsWanted(query, is_image ? "decoding" : "search")) return;
   if (is_image) decoding_.fetch_add(1);
   const uint64_t bytes = query->image.size();
+  query->queued_at = MetricClock::now();
   if (is_image ? to_decode_.TryPush(query, bytes) : to_search_.TryPush(query)) return;
   if (is_image) decoding_.fetch_sub(1);
   Fail(std::move(query),
@@ -145,12 +109,15 @@ void Pipeline::DecodeLoop() {
   for (;;) {
     Batch batch = to_decode_.PopBatch(1);
     if (batch.empty()) return;
+    ObserveSince(options_.metrics.decode_wait_seconds, batch.front()->queued_at);
     DecodedQuery decoded{.query = std::move(batch.front()), .pixels = {}, .key = {}};
     const bool is_decoded = Decode(&decoded);
     // Before the push, so that a lone image finds nothing to wait for.
     decoding_.fetch_sub(1);
     // Waits while too many pixels wait; the queue is closed only after this thread has ended.
-    if (is_decoded) to_embed_.Push(decoded, decoded.pixels.total() * decoded.pixels.elemSize());
+    if (!is_decoded) continue;
+    decoded.query->queued_at = MetricClock::now();
+    to_embed_.Push(decoded, decoded.pixels.total() * decoded.pixels.elemSize());
   }
 }
 
@@ -159,7 +126,12 @@ bool Pipeline::Decode(DecodedQuery* decoded) {
   std::unique_ptr<Query>& query = decoded->query;
   if (!IsWanted(query, "decoding")) return false;
   if (options_.embedding_cache_bytes > 0) decoded->key = EmbeddingCache::KeyOf(*query);
-  switch (cache_.Find(decoded->key, query)) {
+  const EmbeddingCache::Found found = cache_.Find(decoded->key, query);
+  if (options_.embedding_cache_bytes > 0) {
+    Count(found == EmbeddingCache::Found::kNothing ? options_.metrics.embedding_cache_misses
+                                                   : options_.metrics.embedding_cache_hits);
+  }
+  switch (found) {
     case EmbeddingCache::Found::kVector:
       PassOn(std::move(query));
       return false;
@@ -168,10 +140,12 @@ bool Pipeline::Decode(DecodedQuery* decoded) {
     case EmbeddingCache::Found::kNothing:
       break;
   }
+  const MetricClock::time_point begin = MetricClock::now();
   try {
     decoded->pixels =
         DecodeQueryImage(query->image, query->crop, query->version->embedder->min_side_px(),
                          options_.max_image_pixels);
+    ObserveSince(options_.metrics.decode_seconds, begin);
     return true;
   } catch (...) {
     Fail(std::move(query), StatusOf(std::current_exception(), "decoding"));
@@ -186,6 +160,9 @@ void Pipeline::EmbedLoop() {
         options_.max_embed_batch, options_.max_queue_delay_us,
         [this] { return decoding_.load() > 0; }, options_.preferred_embed_batches);
     if (batch.empty()) return;
+    for (const DecodedQuery& decoded : batch) {
+      ObserveSince(options_.metrics.embed_wait_seconds, decoded.query->queued_at);
+    }
     std::erase_if(batch, [this](DecodedQuery& decoded) {
       if (IsWanted(decoded.query, "embedding")) return false;
       Abandon(decoded.key);
@@ -206,6 +183,8 @@ void Pipeline::Embed(std::span<DecodedQuery> group) {
   std::vector<cv::Mat> images;
   for (const DecodedQuery& decoded : group) images.push_back(decoded.pixels);
   std::vector<float> vectors(group.size() * dimension);
+  ObserveValue(options_.metrics.embed_batch_size, static_cast<double>(group.size()));
+  const MetricClock::time_point begin = MetricClock::now();
   try {
     embedder.Embed(images, vectors.data());
     if (!std::ranges::all_of(vectors, [](float v) { return std::isfinite(v); })) {
@@ -220,6 +199,7 @@ void Pipeline::Embed(std::span<DecodedQuery> group) {
     Abandon(group.front().key);
     return;
   }
+  ObserveSince(options_.metrics.embed_seconds, begin);
   for (size_t i = 0; i < group.size(); ++i) {
     std::unique_ptr<Query>& query = group[i].query;
     query->vector.assign(vectors.begin() + static_cast<int64_t>(i * dimension),
@@ -233,6 +213,7 @@ void Pipeline::PassOn(std::unique_ptr<Query> query) {
   if (query->embedded) {
     query->embedded(std::move(query->vector));
   } else {
+    query->queued_at = MetricClock::now();
     to_search_.Push(query);  // closed only after the threads before it have ended
   }
 }
@@ -241,17 +222,60 @@ void Pipeline::Abandon(const std::string& key) {
   for (auto& waiting : cache_.Failed(key)) Submit(std::move(waiting));
 }
 
+void Pipeline::Search(std::span<std::unique_ptr<Query>> group) const {
+  const ServedVersion& version = *group.front()->version;
+  const SearchOptions options = OptionsOf(*group.front());
+  std::vector<float> vectors;
+  std::vector<int64_t> exclude_rows;
+  vectors.reserve(group.size() * static_cast<size_t>(version.info.dimension));
+  for (const auto& query : group) {
+    vectors.insert(vectors.end(), query->vector.begin(), query->vector.end());
+    exclude_rows.push_back(query->exclude_rows.empty() ? -1 : query->exclude_rows.front());
+  }
+  std::vector<Neighbors> found;
+  ObserveValue(options_.metrics.search_batch_size, static_cast<double>(group.size()));
+  const MetricClock::time_point begin = MetricClock::now();
+  try {
+    found = version.index->Search(vectors, options, exclude_rows);
+    if (found.size() != group.size()) Throw(absl::StatusCode::kInternal, "answers are missing");
+  } catch (...) {
+    // One query's fault must not fail the others.
+    if (group.size() > 1) {
+      for (auto& query : group) Search({&query, 1});
+      return;
+    }
+    Fail(std::move(group.front()), StatusOf(std::current_exception(), "search"));
+    return;
+  }
+  ObserveSince(options_.metrics.search_seconds, begin);
+  for (size_t i = 0; i < group.size(); ++i) {
+    Neighbors& neighbors = found[i];
+    const Query& query = *group[i];
+    const std::span<const int64_t> taken_out = TakenOutHere(query);
+    std::erase_if(neighbors, [&](const Neighbor& neighbor) {
+      return std::ranges::find(taken_out, neighbor.row) != taken_out.end();
+    });
+    if (neighbors.size() > static_cast<size_t>(query.options.k)) {
+      neighbors.resize(static_cast<size_t>(query.options.k));
+    }
+    Finish(std::move(group[i]), std::move(neighbors));
+  }
+}
+
 void Pipeline::SearchLoop() {
   for (;;) {
     Batch batch = to_search_.PopBatch(options_.max_search_batch);
     if (batch.empty()) return;
+    for (const auto& query : batch) {
+      ObserveSince(options_.metrics.search_wait_seconds, query->queued_at);
+    }
     std::erase_if(batch, [](std::unique_ptr<Query>& query) { return !IsWanted(query, "search"); });
     ForEachGroup(
         std::span(batch),
         [](const std::unique_ptr<Query>& a, const std::unique_ptr<Query>& b) {
           return SearchedAlike(*a, *b);
         },
-        [](std::span<std::unique_ptr<Query>> group) { Search(group); });
+        [this](std::span<std::unique_ptr<Query>> group) { Search(group); });
   }
 }
 

@@ -19,6 +19,7 @@
 #include "serve/bounded_queue.h"
 #include "serve/embedding_cache.h"
 #include "serve/examples.h"
+#include "serve/metrics.h"
 #include "serve/served_version.h"
 
 namespace fluke::serve {
@@ -45,6 +46,7 @@ struct Query {
   // Both are looked at before each stage: an expired or cancelled query costs nothing more.
   std::chrono::system_clock::time_point deadline = std::chrono::system_clock::time_point::max();
   std::function<bool()> cancelled = [] { return false; };
+  MetricClock::time_point queued_at = {};  // in the queue where it is or was last; the pipeline's
   // One of the two is set; it is called exactly once, from a thread of the pipeline or from Submit,
   // and must neither block nor throw. `embedded`: of an image whose vector is all that is wanted.
   std::function<void(absl::StatusOr<Neighbors>)> done;
@@ -67,6 +69,7 @@ struct PipelineOptions {
   size_t embedding_cache_bytes = 0;  // embedding_cache.h
   size_t max_waiting_searches = 4096;
   size_t max_search_batch = 64;
+  StageMetrics metrics = {};  // what it points to outlives the pipeline
 };
 
 // Thread-safe.
@@ -82,6 +85,12 @@ class Pipeline {
   // once.
   void Submit(std::unique_ptr<Query> query);
 
+  // How many wait before each stage, and what the cache holds.
+  size_t waiting_images() const { return to_decode_.size(); }
+  size_t waiting_pixels() const { return to_embed_.size(); }
+  size_t waiting_searches() const { return to_search_.size(); }
+  size_t embedding_cache_bytes() const { return cache_.bytes(); }
+
  private:
   using Batch = std::vector<std::unique_ptr<Query>>;
   struct DecodedQuery {
@@ -94,6 +103,7 @@ class Pipeline {
   void EmbedLoop();
   void SearchLoop();
   bool Decode(DecodedQuery* decoded);
+  void Search(std::span<std::unique_ptr<Query>> group) const;
   void Embed(std::span<DecodedQuery> group);
   // The query has its vector.
   void PassOn(std::unique_ptr<Query> query);

@@ -21,11 +21,14 @@ struct RequestLimits {
 
 // Where the service's work is done; it outlives the service's calls.
 struct Stages {
-  explicit Stages(const PipelineOptions& options) : pipeline(options) {}
+  explicit Stages(const PipelineOptions& options)
+      : look_ups(2, 1024, options.metrics.look_ups_wait_seconds),
+        changes(1, 1024, options.metrics.changes_wait_seconds),
+        pipeline(options) {}
 
   // Changes of images come out of the pipeline: it ends first.
-  TaskLane look_ups{2, 1024};
-  TaskLane changes{1, 1024};  // one after the other, as the index makes them
+  TaskLane look_ups;
+  TaskLane changes;  // one thread: one after the other, as the index makes them
   Calibrator calibrator;
   Pipeline pipeline;
 };

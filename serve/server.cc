@@ -21,7 +21,9 @@
 #include "common/text.h"
 #include "serve/collections_service.h"
 #include "serve/connection_limits.h"
+#include "serve/http_server.h"
 #include "serve/inference_service.h"
+#include "serve/metrics.h"
 #include "serve/pipeline.h"
 #include "serve/retrieval_service.h"
 #include "serve/tls.h"
@@ -47,7 +49,7 @@ class ReflectionOption final : public grpc::ServerBuilderOption {
   bool enabled_;
 };
 
-PipelineOptions PipelineOptionsOf(const v1::ServeConfig& config) {
+PipelineOptions PipelineOptionsOf(const v1::ServeConfig& config, const Metrics& metrics) {
   PipelineOptions options;
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   options.decode_workers = config.threads() > 0 ? config.threads() : cores;
@@ -64,8 +66,12 @@ PipelineOptions PipelineOptionsOf(const v1::ServeConfig& config) {
     options.preferred_embed_batches.push_back(static_cast<size_t>(size));
   }
   std::ranges::sort(options.preferred_embed_batches);
+  options.metrics = metrics.stages();
   return options;
 }
+
+// Of more collections than this, by name, there are no gauges.
+constexpr uint32_t kMaxGaugedCollections = 1024;
 
 // A stopping gRPC server ends calls that reach it afterwards with CANCELLED. For this long clients
 // are told properly instead.
@@ -99,17 +105,23 @@ struct RetrievalServer::Parts {
         seams(std::move(the_seams)),
         access(config.access()),
         audit_log(OpenAuditLog(config.access())),
-        gate(&access, audit_log.get()),
+        gate(&access, audit_log.get(), &metrics),
         catalogue(std::move(catalogue_arguments)...),
-        stages(PipelineOptionsOf(config)),
+        stages(PipelineOptionsOf(config, metrics)),
         service(&catalogue, RequestLimits{.max_k = config.max_k()}, &stages, &gate),
         collections(&catalogue, &gate),
         training(&gate),
         inference(seams.predictors, config.max_image_pixels(), &gate) {}
 
+  Gauges ReadGauges() const;
+  // Folder of the photographs of a collection; "": none.
+  std::string PhotosFolder(const std::string& collection) const;
+
   const v1::ServeConfig config;
   const ServerSeams seams;
-  // In this order: the server's calls use the services, the services use the stages.
+  // In this order: the server's calls use the services, the services use the stages; HTTP calls the
+  // server.
+  Metrics metrics;
   Access access;
   const std::unique_ptr<AuditLog> audit_log;  // null: none
   CallGate gate;
@@ -124,8 +136,41 @@ struct RetrievalServer::Parts {
   std::string address;
   int port = 0;
   std::atomic<bool> ready = false;
+  std::unique_ptr<HttpServer> http;  // null: off
   std::once_flag stopped;
 };
+
+Gauges RetrievalServer::Parts::ReadGauges() const {
+  std::vector<Gauges::Collection> collections;
+  if (ready.load()) {
+    v1::ListCollectionsRequest page;
+    page.set_page_size(kMaxGaugedCollections);
+    for (const v1::Collection& c : catalogue.List(page).collections()) {
+      collections.push_back({.name = c.name(),
+                             .model_fingerprint = c.model_fingerprint(),
+                             .items = c.size(),
+                             .changed_items = c.changed(),
+                             .snapshot = c.snapshot(),
+                             .memory_bytes = static_cast<uint64_t>(c.memory_bytes()),
+                             .disk_bytes = static_cast<uint64_t>(c.disk_bytes())});
+    }
+  }
+  const Pipeline& pipeline = stages.pipeline;
+  return {.queues = {{"decode", pipeline.waiting_images()},
+                     {"embed", pipeline.waiting_pixels()},
+                     {"search", pipeline.waiting_searches()},
+                     {"look_ups", stages.look_ups.waiting()},
+                     {"changes", stages.changes.waiting()}},
+          .collections = std::move(collections),
+          .embedding_cache_bytes = pipeline.embedding_cache_bytes(),
+          .calls_under_way = gate.calls_under_way()};
+}
+
+std::string RetrievalServer::Parts::PhotosFolder(const std::string& collection) const {
+  const std::shared_ptr<const Collection> found = catalogue.Look(collection);
+  const bool is_default = found->from_config && found->name == kDefaultCollection;
+  return found->photos.empty() && is_default ? config.photos() : found->photos;
+}
 
 RetrievalServer::RetrievalServer(const v1::ServeConfig& config, ServerSeams seams)
     : parts_(std::make_unique<Parts>(config, std::move(seams))) {
@@ -176,6 +221,21 @@ void RetrievalServer::Listen() {
     spdlog::warn("{}", warning);
   }
   SetHealth(false);
+  if (config.has_http_listen()) ListenForHttp();
+}
+
+void RetrievalServer::ListenForHttp() {
+  const v1::ServeConfig& config = parts_->config;
+  for (const std::string& warning : ExposureWarnings(config.http_listen(), config.access())) {
+    spdlog::warn("{}", warning);
+  }
+  Parts* parts = parts_.get();
+  HttpSources sources{
+      .channel = InProcessChannel(),
+      .is_ready = [parts] { return parts->ready.load(); },
+      .metrics = [parts] { return parts->metrics.Expose(parts->ReadGauges()); },
+      .photos_folder = [parts](const std::string& name) { return parts->PhotosFolder(name); }};
+  parts->http = std::make_unique<HttpServer>(config, std::move(sources));
 }
 
 void RetrievalServer::Load(Openers openers) {
@@ -228,6 +288,14 @@ const std::string& RetrievalServer::address() const { return parts_->address; }
 
 int RetrievalServer::port() const { return parts_->port; }
 
+int RetrievalServer::http_port() const {
+  return parts_->http == nullptr ? 0 : parts_->http->port();
+}
+
+std::string RetrievalServer::http_url() const {
+  return parts_->http == nullptr ? "" : parts_->http->url();
+}
+
 std::shared_ptr<grpc::Channel> RetrievalServer::InProcessChannel() const {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);
@@ -255,6 +323,7 @@ void RetrievalServer::Stop(std::chrono::milliseconds drain_timeout) {
     // Cancels what is left: calls that outlast the timeout, and streams that never end by
     // themselves (a health watch, reflection).
     server.Shutdown(std::chrono::system_clock::now());
+    if (parts_->http != nullptr) parts_->http->Stop();
   });
 }
 

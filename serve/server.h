@@ -1,5 +1,5 @@
 // The gRPC server: the retrieval service, standard health (grpc.health.v1) and reflection on one
-// address.
+// address; and the HTTP server (http_server.h) on another, where the config asks for it.
 #pragma once
 
 #include <chrono>
@@ -52,6 +52,9 @@ class RetrievalServer {
   // With the port that was chosen: "127.0.0.1:43121".
   const std::string& address() const;
   int port() const;
+  // 0 and "" where HTTP is off; "http://127.0.0.1:8080/".
+  int http_port() const;
+  std::string http_url() const;
 
   // A connection from within this process: past TLS, not past keys. Only over it is the address in
   // `x-forwarded-for` believed.
@@ -68,6 +71,7 @@ class RetrievalServer {
   void Serve();
   void OpenJobs();
   void SetHealth(bool serving);
+  void ListenForHttp();
 
   std::unique_ptr<Parts> parts_;
 };

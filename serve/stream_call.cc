@@ -90,7 +90,9 @@ void StreamCall::Advance(std::unique_lock<std::mutex>& lock) {
   lock.unlock();
   // A read that is still under way ends with it.
   ticket_.fault = FaultIn(status);
-  Finish(ToGrpcStatus(status, ticket_.request_id));
+  const grpc::Status shown = Shown(status);
+  gate_.CountAnswer(method_, shown.error_code(), ticket_);
+  Finish(shown);
 }
 
 void StreamCall::OnReadDone(bool ok) {

@@ -2,13 +2,15 @@
 
 namespace fluke::serve {
 
-TaskLane::TaskLane(int threads, size_t max_waiting) : tasks_(max_waiting, UINT64_MAX) {
+TaskLane::TaskLane(int threads, size_t max_waiting, prometheus::Histogram* wait_seconds)
+    : tasks_(max_waiting, UINT64_MAX) {
   for (int i = 0; i < threads; ++i) {
-    threads_.emplace_back([this] {
+    threads_.emplace_back([this, wait_seconds] {
       for (;;) {
         const auto batch = tasks_.PopBatch(1);
         if (batch.empty()) return;
-        batch.front()();
+        ObserveSince(wait_seconds, batch.front().queued_at);
+        batch.front().task();
       }
     });
   }

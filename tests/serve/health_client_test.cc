@@ -13,14 +13,14 @@ using std::chrono::seconds;
 
 TEST(HealthProbe, AServerThatAnswersServes) {
   RunningServer running;
-  EXPECT_TRUE(IsServing(running.server.address(), "", seconds(10)));
-  EXPECT_TRUE(IsServing(running.server.address(), "fluke.v1.Retrieval", seconds(10)));
+  EXPECT_TRUE(IsServing(running.server.address(), "", {.timeout = seconds(10)}));
+  EXPECT_TRUE(IsServing(running.server.address(), "fluke.v1.Retrieval", {.timeout = seconds(10)}));
 }
 
 TEST(HealthProbe, AServiceThatTheServerDoesNotKnowIsNotFound) {
   RunningServer running;
   try {
-    IsServing(running.server.address(), "fluke.v1.Nothing", seconds(10));
+    IsServing(running.server.address(), "fluke.v1.Nothing", {.timeout = seconds(10)});
     FAIL() << "expected an error";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), absl::StatusCode::kNotFound) << error.what();
@@ -31,7 +31,7 @@ TEST(HealthProbe, AServerThatHasStoppedIsUnavailable) {
   RunningServer running;
   running.server.Stop(std::chrono::milliseconds(0));
   try {
-    IsServing(running.server.address(), "", seconds(10));
+    IsServing(running.server.address(), "", {.timeout = seconds(10)});
     FAIL() << "expected an error";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), absl::StatusCode::kUnavailable) << error.what();
@@ -50,7 +50,7 @@ TEST(HealthProbe, ADrainingServerDoesNotServe) {
   const auto give_up = std::chrono::steady_clock::now() + seconds(10);
   bool serving = true;
   while (serving && std::chrono::steady_clock::now() < give_up) {
-    serving = IsServing(running.server.address(), "", seconds(10));
+    serving = IsServing(running.server.address(), "", {.timeout = seconds(10)});
   }
   EXPECT_FALSE(serving);
   running.index->gate.Open();

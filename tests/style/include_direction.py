@@ -23,6 +23,8 @@ LIBRARIES = {
     "FAISS": (re.compile(r"^faiss/"), "index"),
     "gRPC": (re.compile(r"^(grpc|grpcpp|grpc\+\+)/|\.grpc\.pb\.h$"), "serve"),
     "OpenSSL": (re.compile(r"^openssl/"), "serve"),
+    "cpp-httplib": (re.compile(r"^httplib\.h$"), "serve"),
+    "prometheus-cpp": (re.compile(r"^prometheus/"), "serve"),
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*["<]([^">]+)[">]')
 
