@@ -9,6 +9,7 @@
 #include "common/error.h"
 #include "common/table.h"
 #include "common/text.h"
+#include "serve/http_target.h"
 
 namespace fluke::serve {
 namespace {
@@ -151,7 +152,7 @@ std::string AddressOf(const CallHeaders& headers) {
   return std::string(peer.substr(0, kMaxAddressBytes));
 }
 
-bool IsLoopback(std::string_view listen) {
+bool ListensOnLoopback(std::string_view listen) {
   if (listen.starts_with("unix:") || listen.starts_with("unix-abstract:")) return true;
   for (const std::string_view scheme : {"dns:///", "dns:", "ipv4:", "ipv6:"}) {
     if (listen.starts_with(scheme)) {
@@ -160,13 +161,12 @@ bool IsLoopback(std::string_view listen) {
     }
   }
   const std::string_view host = listen.substr(0, listen.rfind(':'));
-  return host.starts_with("127.") || absl::EqualsIgnoreCase(AbslView(host), "localhost") ||
-         host == "[::1]";
+  return host == "[::1]" || IsLoopback(host);
 }
 
 std::vector<std::string> ExposureWarnings(std::string_view listen, const v1::Access& config) {
   std::vector<std::string> warnings;
-  if (IsLoopback(listen)) return warnings;
+  if (ListensOnLoopback(listen)) return warnings;
   if (config.certificate().empty()) {
     warnings.push_back(StrCat(listen,
                               " can be reached from other machines, without TLS: whoever is in "

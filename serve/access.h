@@ -77,7 +77,7 @@ absl::Status TooManyRequests(std::chrono::milliseconds retry_after);
 std::string AddressOf(const CallHeaders& headers);
 
 // True for "127.0.0.1:50051", "localhost:1", "[::1]:1" and "unix:...".
-bool IsLoopback(std::string_view listen);
+bool ListensOnLoopback(std::string_view listen);
 
 // What whoever starts a server that listens there should know; empty: nothing.
 std::vector<std::string> ExposureWarnings(std::string_view listen, const v1::Access& config);

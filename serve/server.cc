@@ -141,18 +141,19 @@ struct RetrievalServer::Parts {
 };
 
 Gauges RetrievalServer::Parts::ReadGauges() const {
-  std::vector<Gauges::Collection> collections;
+  std::vector<Gauges::Collection> gauged;
   if (ready.load()) {
     v1::ListCollectionsRequest page;
     page.set_page_size(kMaxGaugedCollections);
-    for (const v1::Collection& c : catalogue.List(page).collections()) {
-      collections.push_back({.name = c.name(),
-                             .model_fingerprint = c.model_fingerprint(),
-                             .items = c.size(),
-                             .changed_items = c.changed(),
-                             .snapshot = c.snapshot(),
-                             .memory_bytes = static_cast<uint64_t>(c.memory_bytes()),
-                             .disk_bytes = static_cast<uint64_t>(c.disk_bytes())});
+    const v1::ListCollectionsResponse list = catalogue.List(page);
+    for (const v1::Collection& c : list.collections()) {
+      gauged.push_back({.name = c.name(),
+                        .model_fingerprint = c.model_fingerprint(),
+                        .items = c.size(),
+                        .changed_items = c.changed(),
+                        .snapshot = c.snapshot(),
+                        .memory_bytes = static_cast<uint64_t>(c.memory_bytes()),
+                        .disk_bytes = static_cast<uint64_t>(c.disk_bytes())});
     }
   }
   const Pipeline& pipeline = stages.pipeline;
@@ -161,7 +162,7 @@ Gauges RetrievalServer::Parts::ReadGauges() const {
                      {"search", pipeline.waiting_searches()},
                      {"look_ups", stages.look_ups.waiting()},
                      {"changes", stages.changes.waiting()}},
-          .collections = std::move(collections),
+          .collections = std::move(gauged),
           .embedding_cache_bytes = pipeline.embedding_cache_bytes(),
           .calls_under_way = gate.calls_under_way()};
 }

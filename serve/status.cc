@@ -35,6 +35,14 @@ bool IsOnTheRequest(absl::StatusCode code) {
   }
 }
 
+// Logged, and told in these words only.
+absl::Status Hidden(absl::StatusCode code, std::string_view stage, std::string_view what) {
+  spdlog::error("{} failed: {}", stage, what);
+  absl::Status status(code, StrCat(stage, " failed; the server's log says why"));
+  status.SetPayload(kFault, absl::Cord(AbslView(what)));
+  return status;
+}
+
 }  // namespace
 
 bool NamesAbsolutePath(std::string_view text) {
@@ -46,16 +54,6 @@ bool NamesAbsolutePath(std::string_view text) {
   }
   return false;
 }
-
-// Logged, and told in these words only.
-absl::Status Hidden(absl::StatusCode code, std::string_view stage, std::string_view what) {
-  spdlog::error("{} failed: {}", stage, what);
-  absl::Status status(code, StrCat(stage, " failed; the server's log says why"));
-  status.SetPayload(kFault, absl::Cord(AbslView(what)));
-  return status;
-}
-
-}  // namespace
 
 bool IsServersFault(absl::StatusCode code) {
   return code == absl::StatusCode::kInternal || code == absl::StatusCode::kUnknown ||

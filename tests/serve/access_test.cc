@@ -207,14 +207,14 @@ TEST(AddressOf, BelievesTheServersOwnGatewayAlone) {
   EXPECT_EQ(AddressOf({.forwarded_for = std::string(1000, 'a'), .peer = "unknown"}), "in-process");
 }
 
-TEST(IsLoopback, KnowsTheWaysToSayIt) {
+TEST(ListensOnLoopback, KnowsTheWaysToSayIt) {
   for (const char* listen : {"127.0.0.1:50051", "127.1.2.3:0", "localhost:1", "[::1]:1",
                              "unix:/run/fluke.sock", "ipv4:127.0.0.1:1"}) {
-    EXPECT_TRUE(IsLoopback(listen)) << listen;
+    EXPECT_TRUE(ListensOnLoopback(listen)) << listen;
   }
   for (const char* listen : {"0.0.0.0:50051", "[::]:50051", ":50051", "10.0.0.7:1", "whales.org:1",
                              "localhost.whales.org:1", "1127.0.0.1:1"}) {
-    EXPECT_FALSE(IsLoopback(listen)) << listen;
+    EXPECT_FALSE(ListensOnLoopback(listen)) << listen;
   }
 }
 

@@ -339,14 +339,6 @@ TEST_F(TrainingTest, RefusesToPublishUnderNamesThatAreNone) {
   }
 }
 
-TEST_F(TrainingTest, SaysThatItHasNoPlaceToPublishTo) {
-  Serve();
-  v1::SubmitJobRequest request = Request();
-  request.mutable_publish()->set_alias("whales");
-  v1::Job job;
-  EXPECT_EQ(Submit(request, &job).error_code(), grpc::StatusCode::FAILED_PRECONDITION);
-}
-
 TEST_F(TrainingTest, SaysWhichJobItDoesNotKnow) {
   Serve();
   v1::Job job;
