@@ -1,5 +1,7 @@
 #include "serve/retirement.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -15,6 +17,14 @@ bool IsUnused(const std::shared_ptr<const ServedIndex>& served) {
   if (served.use_count() > 1) return false;
   const std::shared_ptr<const ServedVersion> version = served->Current();
   return version.use_count() <= 2;  // this one and the index's own
+}
+
+// What a version leaves free lies scattered between what lives; glibc does not look for it by
+// itself.
+void ReturnFreeMemory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }
 
 }  // namespace
@@ -66,6 +76,7 @@ void Retirement::Run() {
     std::shared_ptr<const ServedIndex> served = std::move(unused->served);
     lock.unlock();
     served.reset();
+    ReturnFreeMemory();
     lock.lock();
     retired_.erase(unused);
     changed_.notify_all();

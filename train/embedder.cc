@@ -4,6 +4,8 @@
 #include <cmath>
 #include <mutex>
 
+#include <ATen/Parallel.h>
+
 #include "common/config.h"
 #include "common/crc32c.h"
 #include "common/error.h"
@@ -98,10 +100,11 @@ class TorchEmbedder : public Embedder {
     const InputFormat& input = model.input;
     const auto n = static_cast<int64_t>(images.size());
     at::Tensor pixels = at::empty({n, input.height, input.width, input.channels}, at::kFloat);
-    for (int64_t i = 0; i < n; ++i) {
-      WritePixels(images[i], input,
-                  pixels.data_ptr<float>() + i * input.height * input.width * input.channels);
-    }
+    at::parallel_for(0, n, 1, [&, out = pixels.data_ptr<float>()](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        WritePixels(images[i], input, out + i * input.height * input.width * input.channels);
+      }
+    });
     at::Tensor batch = pixels.permute({0, 3, 1, 2});
     if (!model.channels_last) batch = batch.contiguous();
     at::Tensor embedding;
