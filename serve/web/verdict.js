@@ -53,7 +53,7 @@ export function verdict(answer) {
     headline = el('p', {class: 'headline new'}, 'New individual', el('span', {class: 'muted'}, ` \u2013 ${why}`));
   } else {
     headline = el('p', {class: 'headline'}, best.identity,
-      el('span', {class: 'muted'}, ` \u2013 ${percent(best.probability)} likely`));
+      el('span', {class: 'muted'}, ` \u2013 ${percent(best.probability).replace('>', 'over').replace('<', 'under')} likely`));
   }
   return el('div', {class: 'verdict'}, headline,
     el('ol', {class: 'candidates', 'aria-label': 'Nearest individuals'},
