@@ -1,10 +1,10 @@
 // Where the user's own photographs come in, and the row of those that did.
 import {el, say} from './dom.js';
-import {patiently, retrieval} from './api.js';
+import {patiently} from './api.js';
 import {gallery} from './gallery_state.js';
 import {go, hash} from './route.js';
 import * as uploads from './uploads.js';
-import {inShort} from './verdict.js';
+import {identify, inShort} from './verdict.js';
 
 const MOST_REFUSALS = 5;  // that are told
 
@@ -45,7 +45,7 @@ async function identifyAll() {
     for (const mine of uploads.list().filter((one) => one.verdict === undefined)) {
       if (gallery.name !== collection) break;
       const search = {image: await uploads.base64(mine.blob), collection};
-      showVerdict(mine, inShort(await patiently(() => retrieval('Identify', {search}))));
+      showVerdict(mine, inShort(await patiently(() => identify(search))));
     }
   } catch {
     // said where the photograph itself is looked at

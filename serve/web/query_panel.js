@@ -9,7 +9,7 @@ import {isCombined, isFiltersFault, searchRequest} from './query.js';
 import {nameOf} from './results.js';
 import {hash} from './route.js';
 import * as uploads from './uploads.js';
-import {inShort, noVerdict, verdict} from './verdict.js';
+import {identify, inShort, noVerdict, verdict} from './verdict.js';
 
 const MOST_FACTS = 30;
 
@@ -34,16 +34,17 @@ async function showItem(query, name, more, signal) {
 }
 
 // nearest: as of queryPanel.
-async function identify(query, mine, place, confirmPlace, nearest, signal) {
+async function showWho(query, mine, place, confirmPlace, nearest, signal) {
   let answer = null;
   try {
-    answer = await retrieval('Identify', {search: await searchRequest({...query, like: [], unlike: []})}, signal);
+    answer = await identify(await searchRequest({...query, like: [], unlike: []}), signal);
     place.replaceChildren(verdict(answer));
     if (mine && !query.f) showVerdict(mine, inShort(answer));
   } catch (error) {
     if (error.name === 'AbortError') return;
     place.replaceChildren(await isFiltersFault(error, query.f, signal)
       ? el('p', {class: 'muted'}, 'Not compared: the filter cannot be read.') : noVerdict(error));
+    if (error.code === 'NOT_FOUND') return;
   }
   const seen = isCombined(query) ? [] : await nearest;
   if (signal.aborted) return;
@@ -74,6 +75,6 @@ export function queryPanel(query, nearest, signal) {
     showItem(query, name, more, signal);
   }
   panel.append(verdictPlace, confirmPlace, more);
-  identify(query, mine, verdictPlace, confirmPlace, nearest, signal);
+  showWho(query, mine, verdictPlace, confirmPlace, nearest, signal);
   return panel;
 }

@@ -172,12 +172,23 @@ class Requests(page.MockPage):
         self.open("#/index", ".facts dd")
         self.assertEqual(self.browser.count("#snapshot:disabled"), 1)
 
-    def test_a_gallery_too_small_to_name_anybody_says_so(self):
+    def test_a_gallery_too_small_to_name_anybody_says_so_and_shows_the_nearest(self):
         self.allowed_errors += "|status of 400"
         self.mock.small = True
         self.open_item("fluke_00010.jpg")
-        self.assertIn("at least 20 are needed", self.browser.text(".verdict"))
+        self.assertIn("too small to tell", self.browser.text(".verdict"))
+        self.assertEqual(self.browser.count(".candidates li"), 5)
+        self.assertNotIn("%", self.browser.text(".verdict"))
+        self.check_still()
+        self.shoot("small_gallery")
         self.assertEqual(self.browser.count(".answer .card-link"), 20)
+
+    def test_an_item_that_is_not_there_can_not_be_corrected(self):
+        self.allowed_errors += "|status of 404"
+        self.open("#/search?id=nobody", ".verdict")
+        self.settle()
+        self.assertIn("not in the gallery", self.browser.text(".verdict"))
+        self.assertEqual(self.browser.count(".confirm"), 0)
 
     def test_items_without_photographs_are_drawn_without_asking(self):
         self.mock.has_photos = False
