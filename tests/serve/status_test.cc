@@ -1,6 +1,7 @@
 // What a caller may know of a failure.
 #include "serve/status.h"
 
+#include <atomic>
 #include <filesystem>
 #include <stdexcept>
 
@@ -108,7 +109,7 @@ TEST(Status, APrefixKeepsWhatTheLogShallSay) {
 TEST(Faults, NoCallTellsOfTheServersFiles) {
   LoggedLines lines;
   RunningServer running;
-  auto code = absl::StatusCode::kInternal;
+  std::atomic<absl::StatusCode> code = absl::StatusCode::kInternal;
   running.index->fault = [&](std::span<const float>) { Throw(code, "/srv/index/log: torn"); };
   for (int i = 1; i <= 16; ++i) {
     code = static_cast<absl::StatusCode>(i);
