@@ -108,9 +108,10 @@ TEST(Status, APrefixKeepsWhatTheLogShallSay) {
 // Whatever an index says of its files, no call passes it on.
 TEST(Faults, NoCallTellsOfTheServersFiles) {
   LoggedLines lines;
-  RunningServer running;
   std::atomic<absl::StatusCode> code = absl::StatusCode::kInternal;
-  running.index->fault = [&](std::span<const float>) { Throw(code, "/srv/index/log: torn"); };
+  const auto index = std::make_shared<FakeIndex>();
+  index->fault = [&](std::span<const float>) { Throw(code, "/srv/index/log: torn"); };
+  const RunningServer running(LoopbackConfig(), /*with_model=*/true, index);
   for (int i = 1; i <= 16; ++i) {
     code = static_cast<absl::StatusCode>(i);
     const grpc::Status one = running.Search(VectorRequest({1, 0, 0})).status;
