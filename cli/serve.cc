@@ -208,8 +208,8 @@ void RunServe(const ServeArguments& arguments) {
   RaiseDescriptorLimit();
   serve::RetrievalServer server(config, {.training = JobSeams(), .predictors = {}});
   server.Load(openers);
-  // From here on a signal stops gracefully; while loading it ends the process, which has nothing to
-  // lose then.
+  // From here on a signal stops gracefully; while loading it ends the process, which has
+  // nothing to lose then: jobs that were begun go on from their checkpoints next time.
   CatchStopSignals();
   if (!arguments.port_file.empty()) {
     WriteFileAtomically(arguments.port_file, std::to_string(server.port()) + "\n");
