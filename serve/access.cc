@@ -29,7 +29,7 @@ std::string_view RoleWith(Right right) {
   return std::ranges::find(kRoles, right, &Role::right)->name;
 }
 
-constexpr size_t kMaxNameBytes = 100;
+constexpr size_t kMaxKeyNameBytes = 100;
 constexpr size_t kMaxAddressBytes = 64;
 
 bool IsPrintableAscii(std::string_view text) {
@@ -60,9 +60,10 @@ Access::Access(const v1::Access& config, RateLimiter::Clock clock)
   std::set<KeyHash> hashes;
   for (const v1::ApiKey& key : config.key()) {
     const std::string& name = key.name();
-    if (name.empty() || name.size() > kMaxNameBytes || !IsPrintableAscii(name)) {
-      InvalidArgument("access.key: expected a name of 1 to ", kMaxNameBytes,
-                      " printable ASCII characters, found '", name.substr(0, kMaxNameBytes), "'");
+    if (name.empty() || name.size() > kMaxKeyNameBytes || !IsPrintableAscii(name)) {
+      InvalidArgument("access.key: expected a name of 1 to ", kMaxKeyNameBytes,
+                      " printable ASCII characters, found '", name.substr(0, kMaxKeyNameBytes),
+                      "'");
     }
     const std::string where = StrCat("access.key '", name, "'");
     if (!names.insert(name).second) InvalidArgument(where, ": two keys have this name");

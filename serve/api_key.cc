@@ -4,13 +4,11 @@
 #include <openssl/sha.h>
 #include <sys/random.h>
 
-#include <algorithm>
 #include <cerrno>
+#include <charconv>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "common/error.h"
-#include "common/text.h"
 
 namespace fluke::serve {
 
@@ -38,11 +36,12 @@ std::string HexOf(const KeyHash& hash) {
 
 std::optional<KeyHash> HashFromHex(std::string_view hex) {
   KeyHash hash;
-  const bool is_hex = std::ranges::all_of(
-      hex, [](char c) { return absl::ascii_isxdigit(static_cast<unsigned char>(c)); });
-  if (hex.size() != 2 * hash.size() || !is_hex) return std::nullopt;
-  const std::string bytes = absl::HexStringToBytes(AbslView(hex));
-  std::copy(bytes.begin(), bytes.end(), hash.begin());
+  if (hex.size() != 2 * hash.size()) return std::nullopt;
+  for (size_t i = 0; i < hash.size(); ++i) {
+    const char* byte = hex.data() + 2 * i;
+    const auto read = std::from_chars(byte, byte + 2, hash[i], 16);
+    if (read.ec != std::errc() || read.ptr != byte + 2) return std::nullopt;
+  }
   return hash;
 }
 

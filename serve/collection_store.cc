@@ -26,7 +26,7 @@ using nlohmann::json;
 
 constexpr int kFormat = 1;
 constexpr uint64_t kMaxJsonBytes = 16 << 20;
-constexpr size_t kMaxNameBytes = 100;
+constexpr size_t kMaxCollectionNameBytes = 100;
 constexpr std::string_view kMaking = ".making-", kDropping = ".dropping-";
 constexpr char kCollectionFile[] = "collection.json", kIndexFolder[] = "index";
 
@@ -108,14 +108,15 @@ std::string RelativeWithin(const fs::path& folder, const fs::path& path) {
 }  // namespace
 
 void CheckCollectionName(std::string_view name, std::string_view what) {
-  const bool is_sound = !name.empty() && name.size() <= kMaxNameBytes && name.front() != '.' &&
-                        std::ranges::all_of(name, [](char c) {
+  const bool is_sound = !name.empty() && name.size() <= kMaxCollectionNameBytes &&
+                        name.front() != '.' && std::ranges::all_of(name, [](char c) {
                           return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' ||
                                  c == '_' || c == '.';
                         });
   if (is_sound) return;
-  InvalidArgument("'", name.substr(0, kMaxNameBytes), name.size() > kMaxNameBytes ? "...'" : "'",
-                  " cannot name ", what, ": expected 1 to ", kMaxNameBytes,
+  InvalidArgument("'", name.substr(0, kMaxCollectionNameBytes),
+                  name.size() > kMaxCollectionNameBytes ? "...'" : "'", " cannot name ", what,
+                  ": expected 1 to ", kMaxCollectionNameBytes,
                   " letters, digits, '-', '_' and '.', no '.' first");
 }
 

@@ -7,7 +7,7 @@
 namespace fluke::serve {
 namespace {
 
-constexpr uint32_t kDefaultPage = 100;
+constexpr uint32_t kDefaultItemPage = 100;
 constexpr uint32_t kMaxFacetValues = 65536;
 
 Item ItemOf(const v1::GalleryItem& item) {
@@ -68,7 +68,7 @@ v1::GetResponse GetItems(const v1::GetRequest& request, const ServedVersion& ver
 
 v1::ScrollResponse ScrollItems(const v1::ScrollRequest& request, const ServedVersion& version) {
   const int64_t size =
-      WithinLimit(request.page_size(), kDefaultPage, kMaxItemsPerCall, "page_size");
+      WithinLimit(request.page_size(), kDefaultItemPage, kMaxItemsPerCall, "page_size");
   const auto filter = ParseRequestFilter(request.filter());
   // A token is the last id of its page. One more than wanted tells whether there are more.
   const std::vector<int64_t> rows =
@@ -91,7 +91,7 @@ v1::CountResponse CountItems(const v1::CountRequest& request, const ServedVersio
 }
 
 v1::FacetResponse FacetItems(const v1::FacetRequest& request, const ServedVersion& version) {
-  const int64_t limit = WithinLimit(request.limit(), kDefaultPage, kMaxFacetValues, "limit");
+  const int64_t limit = WithinLimit(request.limit(), kDefaultItemPage, kMaxFacetValues, "limit");
   const std::vector<FacetValue> values =
       version.index->Facet(request.field(), ParseRequestFilter(request.filter()).get());
   v1::FacetResponse response;

@@ -8,7 +8,7 @@
 namespace fluke::serve {
 namespace {
 
-constexpr char kName[] = "config";  // in errors, where `fluke train` names its file
+constexpr char kConfigName[] = "config";  // in errors, where `fluke train` names its file
 constexpr size_t kMaxConfigBytes = 1 << 20;
 constexpr size_t kMaxOverrides = 1000;
 constexpr char kJobPrefix[] = "job:";
@@ -64,7 +64,7 @@ NewJob ReadJobConfig(const std::string& yaml, const std::vector<std::string>& ov
   if (yaml.size() > kMaxConfigBytes) InvalidArgument("config: longer than ", kMaxConfigBytes);
   if (overrides.size() > kMaxOverrides) InvalidArgument("set: more than ", kMaxOverrides);
   v1::TrainConfig config;
-  const ConfigSource source = ParseConfig(yaml, kName, overrides, &config);
+  const ConfigSource source = ParseConfig(yaml, kConfigName, overrides, &config);
   NewJob job;
   job.config_yaml = ConfigToYaml(config);
   job.manifest = PathWithin(data, config.data().manifest(), source.Where("data.manifest"));

@@ -1,7 +1,5 @@
 #include "serve/retirement.h"
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -10,21 +8,13 @@
 namespace fluke::serve {
 namespace {
 
-constexpr std::chrono::milliseconds kLook(10);
+constexpr std::chrono::milliseconds kRetirementLook(10);
 
 // Nobody else finds it any more, so that a count that has come down stays there.
 bool IsUnused(const std::shared_ptr<const ServedIndex>& served) {
   if (served.use_count() > 1) return false;
   const std::shared_ptr<const ServedVersion> version = served->Current();
   return version.use_count() <= 2;  // this one and the index's own
-}
-
-// What a version leaves free lies scattered between what lives; glibc does not look for it by
-// itself.
-void ReturnFreeMemory() {
-#ifdef __GLIBC__
-  malloc_trim(0);
-#endif
 }
 
 }  // namespace
@@ -69,14 +59,13 @@ void Retirement::Run() {
     const auto unused =
         std::ranges::find_if(retired_, [](const Retired& each) { return IsUnused(each.served); });
     if (unused == retired_.end()) {
-      changed_.wait_for(lock, kLook, [this] { return stopping_; });
+      changed_.wait_for(lock, kRetirementLook, [this] { return stopping_; });
       continue;
     }
     // Still on the list while it is taken apart: AwaitGone waits for its end.
     std::shared_ptr<const ServedIndex> served = std::move(unused->served);
     lock.unlock();
     served.reset();
-    ReturnFreeMemory();
     lock.lock();
     retired_.erase(unused);
     changed_.notify_all();

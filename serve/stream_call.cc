@@ -87,9 +87,9 @@ void StreamCall::Advance(std::unique_lock<std::mutex>& lock) {
   if (!takes_no_more_ || under_way_ > 0 || ended_) return;
   ended_ = true;
   const absl::Status status = status_;
+  ticket_.fault = FaultIn(status);
   lock.unlock();
   // A read that is still under way ends with it.
-  ticket_.fault = FaultIn(status);
   const grpc::Status shown = Shown(status);
   gate_.CountAnswer(method_, shown.error_code(), ticket_);
   Finish(shown);

@@ -10,10 +10,10 @@
 namespace fluke::serve {
 namespace {
 
-constexpr size_t kMaxNameBytes = 200, kMaxTargetBytes = 1000;
+constexpr size_t kMaxJobNameBytes = 200, kMaxTargetBytes = 1000;
 // With a job's id behind it, an alias is a collection's name, which has at most 100 bytes.
 constexpr size_t kMaxAliasBytes = 64;
-constexpr int kDefaultPage = 20, kMaxPage = 1024;
+constexpr int kDefaultJobPage = 20, kMaxJobPage = 1024;
 constexpr int kLogLines = 50;
 
 std::filesystem::path CanonicalFolder(const std::string& folder, std::string_view field) {
@@ -82,8 +82,8 @@ TrainingJobs::TrainingJobs(const v1::ServeConfig& config, TrainingSeams seams)
               RunnerOptions(config.jobs(), jobs_, hidden_roots_)) {}
 
 v1::Job TrainingJobs::Submit(const v1::SubmitJobRequest& request) {
-  if (request.name().size() > kMaxNameBytes) {
-    InvalidArgument("name: ", request.name().size(), " bytes, at most ", kMaxNameBytes);
+  if (request.name().size() > kMaxJobNameBytes) {
+    InvalidArgument("name: ", request.name().size(), " bytes, at most ", kMaxJobNameBytes);
   }
   std::string gallery;
   if (request.has_publish()) gallery = CheckTarget(request.publish());
@@ -101,15 +101,16 @@ v1::Job TrainingJobs::Submit(const v1::SubmitJobRequest& request) {
 v1::Job TrainingJobs::Get(const std::string& id) const { return Full(table_.Get(id)); }
 
 v1::ListJobsResponse TrainingJobs::List(const v1::ListJobsRequest& request) const {
-  if (request.page_size() > kMaxPage) {
-    InvalidArgument("page_size ", request.page_size(), " exceeds ", kMaxPage);
+  if (request.page_size() > kMaxJobPage) {
+    InvalidArgument("page_size ", request.page_size(), " exceeds ", kMaxJobPage);
   }
   int64_t before = 0;
   const std::string& token = request.page_token();
   if (!token.empty() && (!absl::SimpleAtoi(token, &before) || before <= 0)) {
     InvalidArgument("page_token: not one of a ListJobsResponse");
   }
-  const int count = request.page_size() > 0 ? static_cast<int>(request.page_size()) : kDefaultPage;
+  const int count =
+      request.page_size() > 0 ? static_cast<int>(request.page_size()) : kDefaultJobPage;
   const std::vector<JobRecord> records = table_.List(before, count + 1);
   v1::ListJobsResponse response;
   for (const JobRecord& record : records) {
