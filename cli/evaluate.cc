@@ -1,263 +1,195 @@
-// fluke evaluate: retrieval metrics of embeddings (leave-one-out, or queries against a gallery) or
-// of a ranking.
+// fluke evaluate: retrieval metrics of embeddings (leave-one-out, or queries against a gallery), of
+// a ranking, of a trec run or of a submission, by a named protocol or by metrics that are asked
+// for.
 #include <algorithm>
 #include <cmath>
-#include <iostream>
-#include <limits>
 #include <memory>
-#include <unordered_map>
-#include <unordered_set>
 
-#include <spdlog/spdlog.h>
-#include <nlohmann/json.hpp>
-
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_format.h"
+#include "cli/evaluate_outcome.h"
+#include "cli/evaluate_report.h"
+#include "cli/leaderboard.h"
 #include "cli/verbs.h"
-#include "common/csv.h"
-#include "common/embeddings.h"
 #include "common/error.h"
-#include "common/metrics.h"
+#include "common/metrics/retrieval.h"
+#include "common/metrics/trec.h"
+#include "common/table.h"
 
 namespace fluke::cli {
 namespace {
 
-struct EvaluateArguments {
-  std::string embeddings;
-  std::string query_embeddings;
-  std::string ranking;
-  std::string gallery;
-  std::vector<std::string> metrics = {"recall@1", "recall@5",    "recall@20", "kaggle_map@5",
-                                      "map@r",    "r_precision", "mrr"};
-  bool json = false;
-};
-
+const std::vector<std::string> kMetrics = {"recall@1", "recall@5",    "recall@20", "kaggle_map@5",
+                                           "map@r",    "r_precision", "mrr"};
 // Without a full ranking and the count of relevant items, these are what can be told.
 const std::vector<std::string> kRankingMetrics = {"recall@1", "recall@5", "mrr@5"};
+constexpr int64_t kTestResamples = 10000;  // of the randomisation test
 
-// Identities as numbers; "" is unknown.
-class IdentityNumbers {
- public:
-  int64_t Of(const std::string& identity) {
-    if (identity.empty()) return -1;
-    return numbers_.emplace(identity, static_cast<int64_t>(numbers_.size())).first->second;
-  }
-  std::vector<int64_t> Of(const std::vector<Item>& items) {
-    std::vector<int64_t> numbers;
-    for (const Item& item : items) numbers.push_back(Of(item.identity));
-    return numbers;
-  }
+bool IsPerQueryFile(const std::string& path) { return path.ends_with(".csv"); }
 
- private:
-  std::unordered_map<std::string, int64_t> numbers_;
-};
-
-// fluke writes unit rows; a folder from elsewhere may hold others, and the metrics are about cosine
-// similarity.
-Embeddings ReadUnitEmbeddings(const std::string& folder) {
-  Embeddings embeddings = ReadEmbeddings(folder);
-  int64_t scaled = 0;
-  for (int64_t i = 0; i < embeddings.vectors.rows; ++i) {
-    const auto row = embeddings.vectors.row(i);
-    double squares = 0;
-    for (float value : row) squares += static_cast<double>(value) * value;
-    if (std::abs(squares - 1) < 1e-3) continue;
-    if (squares == 0)
-      InvalidArgument(folder, ": row ", i, " (", embeddings.items[i].id, ") is all zero");
-    for (float& value : row) value = static_cast<float>(value / std::sqrt(squares));
-    ++scaled;
+// The same evaluation of another run, which writes nothing.
+Outcome EvaluateOther(const EvaluateArguments& arguments) {
+  if (arguments.ranking.empty() && arguments.submission.empty() &&
+      IsPerQueryFile(arguments.compare)) {
+    return ReadPerQuery(arguments.compare);
   }
-  if (scaled > 0) spdlog::warn("{}: scaled {} rows to unit length", folder, scaled);
-  return embeddings;
-}
-
-MetricReport EvaluateOneFolder(const EvaluateArguments& arguments) {
-  const Embeddings all = ReadUnitEmbeddings(arguments.embeddings);
-  IdentityNumbers numbers;
-  return EvaluateLeaveOneOut(all.vectors.values, all.vectors.rows, all.vectors.cols,
-                             numbers.Of(all.items), arguments.metrics);
-}
-
-MetricReport EvaluateTwoFolders(const EvaluateArguments& arguments) {
-  const Embeddings gallery = ReadUnitEmbeddings(arguments.embeddings);
-  const Embeddings queries = ReadUnitEmbeddings(arguments.query_embeddings);
-  if (queries.vectors.cols != gallery.vectors.cols) {
-    InvalidArgument(arguments.query_embeddings, " has ", queries.vectors.cols, " dimensions, ",
-                    arguments.embeddings, " has ", gallery.vectors.cols);
-  }
-  if (!queries.fingerprint.empty() && !gallery.fingerprint.empty() &&
-      queries.fingerprint != gallery.fingerprint) {
-    InvalidArgument(arguments.query_embeddings, " and ", arguments.embeddings,
-                    " were made by different models (", queries.fingerprint, ", ",
-                    gallery.fingerprint, ")");
-  }
-  std::unordered_map<std::string_view, int64_t> row_of_id;
-  for (size_t row = 0; row < gallery.items.size(); ++row) {
-    row_of_id.emplace(gallery.items[row].id, static_cast<int64_t>(row));
-  }
-  std::vector<int64_t> own_rows;
-  for (const Item& query : queries.items) {
-    const auto own = row_of_id.find(query.id);
-    own_rows.push_back(own == row_of_id.end() ? -1 : own->second);
-  }
-  IdentityNumbers numbers;
-  const std::vector<int64_t> gallery_identities = numbers.Of(gallery.items);
-  const std::vector<int64_t> query_identities = numbers.Of(queries.items);
-  return EvaluateSearch({.vectors = queries.vectors.values, .identities = query_identities},
-                        {.vectors = gallery.vectors.values, .identities = gallery_identities},
-                        gallery.vectors.cols, own_rows, arguments.metrics);
-}
-
-// What a ranking CSV says about one query.
-struct RankingRows {
-  std::string query_id, query_identity;
-  std::vector<std::pair<int64_t, int64_t>> ranked;  // rank, identity
-};
-
-// Columns query_id, query_identity, rank, id, identity, as fluke search writes them; others are
-// ignored. A row whose id is the query's own is left out.
-std::vector<RankingRows> ReadRanking(const std::string& path, IdentityNumbers* numbers) {
-  const CsvTable table = ReadCsv(path);
-  const auto column = [&](std::string_view name) {
-    const int index = table.Column(name);
-    if (index < 0)
-      InvalidArgument(path, ":1: no column '", name, "'; found ", StrJoin(table.header, ", "));
-    return index;
-  };
-  const int query_id = column("query_id"), query_identity = column("query_identity"),
-            rank = column("rank"), id = column("id"), identity = column("identity");
-  std::vector<RankingRows> queries;
-  std::unordered_map<std::string, size_t> number_of_query;
-  for (const CsvRow& row : table.rows) {
-    const auto [found, fresh] = number_of_query.emplace(row.fields[query_id], queries.size());
-    if (fresh) queries.push_back({row.fields[query_id], row.fields[query_identity], {}});
-    RankingRows& query = queries[found->second];
-    if (query.query_identity != row.fields[query_identity]) {
-      InvalidArgument(path, ":", row.line, ": query '", query.query_id, "' is of '",
-                      row.fields[query_identity], "' here and of '", query.query_identity,
-                      "' before");
-    }
-    int64_t place = 0;
-    if (!absl::SimpleAtoi(row.fields[rank], &place) || place < 1) {
-      InvalidArgument(path, ":", row.line, ": rank is '", row.fields[rank],
-                      "'; expected 1, 2, 3 ...");
-    }
-    if (row.fields[id] == query.query_id) continue;
-    query.ranked.emplace_back(place, numbers->Of(row.fields[identity]));
-  }
-  for (RankingRows& query : queries) {
-    std::sort(query.ranked.begin(), query.ranked.end());
-    for (size_t i = 1; i < query.ranked.size(); ++i) {
-      if (query.ranked[i].first != query.ranked[i - 1].first) continue;
-      InvalidArgument(path, ": query '", query.query_id, "' has rank ", query.ranked[i].first,
-                      " twice");
-    }
-  }
-  return queries;
-}
-
-// How many items of the gallery are relevant to a query, itself not counted.
-class RelevantItems {
- public:
-  // gallery: an embeddings folder or an items.csv; "" = unknown.
-  explicit RelevantItems(const std::string& gallery) : known_(!gallery.empty()) {
-    if (!known_) return;
-    const std::filesystem::path path = gallery;
-    for (Item& item : ReadItems(std::filesystem::is_directory(path) ? path / "items.csv" : path)) {
-      ++count_[item.identity];
-      identity_of_.emplace(std::move(item.id), std::move(item.identity));
-    }
-  }
-
-  int64_t For(const std::string& query_id, const std::string& identity) const {
-    if (!known_) return kUnknownRelevant;
-    const auto found = count_.find(identity);
-    if (found == count_.end()) return 0;
-    const auto own = identity_of_.find(query_id);
-    return found->second - (own != identity_of_.end() && own->second == identity ? 1 : 0);
-  }
-
- private:
-  bool known_;
-  std::unordered_map<std::string, int64_t> count_;
-  std::unordered_map<std::string, std::string> identity_of_;
-};
-
-MetricReport EvaluateRanking(const EvaluateArguments& arguments) {
-  IdentityNumbers numbers;
-  const std::vector<RankingRows> rows = ReadRanking(arguments.ranking, &numbers);
-  const RelevantItems relevant(arguments.gallery);
-  std::vector<std::vector<int64_t>> rankings(rows.size());
-  std::vector<RankedQuery> queries;
-  for (size_t q = 0; q < rows.size(); ++q) {
-    for (const auto& [rank, identity] : rows[q].ranked) rankings[q].push_back(identity);
-    queries.push_back({.identity = numbers.Of(rows[q].query_identity),
-                       .ranked = rankings[q],
-                       .relevant = relevant.For(rows[q].query_id, rows[q].query_identity)});
-  }
-  return EvaluateRetrieval(queries, arguments.metrics);
-}
-
-void PrintTable(const MetricReport& report) {
-  for (const MetricResult& metric : report.metrics) {
-    std::cout << absl::StreamFormat("%-16s %.4f\n", metric.name, metric.value);
-  }
-  std::cout << absl::StreamFormat("%-16s %d\n", "queries", report.queries);
-  std::cout << absl::StreamFormat(
-      "%-16s %d (no relevant item in the gallery, or of unknown identity)\n", "dropped",
-      report.dropped_queries);
-}
-
-void PrintJson(const MetricReport& report) {
-  nlohmann::ordered_json metrics = nlohmann::ordered_json::object();
-  for (const MetricResult& metric : report.metrics) metrics[metric.name] = metric.value;
-  std::cout << nlohmann::ordered_json{{"metrics", metrics},
-                                      {"queries", report.queries},
-                                      {"dropped_queries", report.dropped_queries}}
-                   .dump()
-            << "\n";
+  EvaluateArguments other = arguments;
+  (!arguments.run.empty()          ? other.run
+   : !arguments.submission.empty() ? other.submission
+   : !arguments.ranking.empty()    ? other.ranking
+                                   : other.embeddings) = arguments.compare;
+  other.write_submission = other.write_run = other.write_qrels = "";
+  return Evaluate(other);
 }
 
 void RunEvaluate(const EvaluateArguments& arguments) {
-  ParseMetrics(arguments.metrics);  // a slip is told before any file is read
-  const MetricReport report = !arguments.ranking.empty()           ? EvaluateRanking(arguments)
-                              : arguments.query_embeddings.empty() ? EvaluateOneFolder(arguments)
-                                                                   : EvaluateTwoFolders(arguments);
-  if (report.queries == 0) {
+  const Outcome outcome = Evaluate(arguments);
+  if (outcome.report.queries == 0) {
     Throw(absl::StatusCode::kFailedPrecondition, "nothing to evaluate: none of the ",
-          report.dropped_queries, " queries has another item of its identity in the gallery");
+          outcome.report.dropped_queries,
+          " queries has another item of its identity in the gallery");
   }
-  arguments.json ? PrintJson(report) : PrintTable(report);
+  std::vector<ComparedMetric> compared;
+  if (!arguments.compare.empty()) {
+    BootstrapOptions options = arguments.bootstrap;
+    options.resamples = std::max(options.resamples, kTestResamples);
+    compared = Compare(outcome, EvaluateOther(arguments), options);
+  }
+  Report(arguments, outcome, compared);
+}
+
+// What the options ask for, checked before any file is read.
+void Complete(EvaluateArguments* arguments) {
+  if (!arguments->run.empty() && arguments->protocol_name.empty()) {
+    arguments->protocol_name = "trec";
+  }
+  if (!arguments->protocol_name.empty()) {
+    arguments->protocol = &Find(Protocols(), "protocol", arguments->protocol_name);
+    arguments->per_identity |= arguments->protocol->per_identity;
+  }
+  const bool judged =
+      arguments->protocol != nullptr && arguments->protocol->input == ProtocolInput::kJudgedRun;
+  if (judged != !arguments->run.empty()) {
+    InvalidArgument(judged ? "this protocol needs --run and --qrels"
+                           : "--run and --qrels go with the protocols trec and roxford");
+  }
+  if (arguments->metrics.empty()) {
+    arguments->metrics = arguments->protocol != nullptr ? MetricsOf(*arguments->protocol)
+                         : !arguments->ranking.empty()  ? kRankingMetrics
+                                                        : kMetrics;
+  }
+  if (!judged) ParseMetrics(arguments->metrics);
+  if (arguments->protocol_name == "trec") ParseTrecMeasures(arguments->metrics);
+  if (!arguments->submission.empty() &&
+      (arguments->protocol == nullptr || arguments->protocol->answers == 0)) {
+    InvalidArgument("--submission needs a --protocol that has submissions, as kaggle-whale");
+  }
+  const bool writes = !arguments->write_submission.empty() || !arguments->write_run.empty() ||
+                      !arguments->write_qrels.empty();
+  if ((writes || arguments->verification) && arguments->embeddings.empty()) {
+    InvalidArgument(
+        "--write-submission, --write-run, --write-qrels and --verification need "
+        "--embeddings");
+  }
 }
 
 }  // namespace
 
+Outcome Evaluate(const EvaluateArguments& arguments) {
+  if (!arguments.run.empty()) return EvaluateJudged(arguments);
+  if (!arguments.submission.empty()) return EvaluateSubmission(arguments);
+  if (!arguments.ranking.empty()) return EvaluateRanking(arguments);
+  return EvaluateVectors(arguments);
+}
+
 void DeclareEvaluate(CLI::App& verb) {
   auto arguments = std::make_shared<EvaluateArguments>();
-  CLI::Option* embeddings = verb.add_option("--embeddings", arguments->embeddings,
-                                            "embeddings folder: each row against all others");
-  verb.add_option(
-          "--query-embeddings", arguments->query_embeddings,
-          "folder of queries against --embeddings instead; an item never finds itself (same id)")
+  auto board = std::make_shared<LeaderboardArguments>();
+  EvaluateArguments& a = *arguments;
+  CLI::Option* embeddings =
+      verb.add_option("--embeddings", a.embeddings,
+                      "embeddings folder (or .npy with --items): each row against all others, or "
+                      "by the items' is_query and is_gallery");
+  verb.add_option("--items", a.items, "items of a .npy file: items.csv or any manifest CSV")
       ->needs(embeddings);
+  CLI::Option* queries = verb.add_option(
+      "--query-embeddings", a.query_embeddings,
+      "folder (or .npy) of queries against --embeddings instead; an item never finds itself (same "
+      "id)");
+  queries->needs(embeddings);
+  verb.add_option("--query-items", a.query_items, "items of a .npy file of queries")
+      ->needs(queries);
   CLI::Option* ranking =
-      verb.add_option("--ranking", arguments->ranking, "ranking CSV, as fluke search writes it")
-          ->excludes(embeddings);
+      verb.add_option("--ranking", a.ranking, "ranking CSV, as fluke search writes it");
   verb.add_option(
-          "--gallery", arguments->gallery,
+          "--gallery", a.gallery,
           "with --ranking: the gallery's embeddings folder or items.csv, to count relevant items")
       ->needs(ranking);
-  CLI::Option* metrics =
-      verb.add_option("--metrics", arguments->metrics, "comma-separated, see fluke list metrics")
-          ->delimiter(',')
-          ->default_str(StrJoin(arguments->metrics, ","));
-  verb.add_flag("--json", arguments->json, "one JSON document");
-  verb.callback([=] {
-    if (embeddings->empty() && ranking->empty()) {
-      throw CLI::RequiredError("--embeddings or --ranking");
+  CLI::Option* qrels = verb.add_option("--qrels", a.qrels, "trec judgements of --run");
+  CLI::Option* run = verb.add_option("--run", a.run, "trec run")->needs(qrels);
+  qrels->needs(run);
+  verb.add_flag("--all-topics", a.all_topics,
+                "judged topics that the run lacks count as 0 (trec_eval -c)");
+  CLI::Option* truth = verb.add_option("--truth", a.truth,
+                                       "CSV of what --submission's images show: Image,Id or a "
+                                       "manifest's columns");
+  CLI::Option* submission =
+      verb.add_option("--submission", a.submission, "Kaggle submission: Image,Id")->needs(truth);
+  CLI::Option* leaderboard = verb.add_option(
+      "--leaderboard", board->folder,
+      "folder of runs (embeddings folders, CSV files of --per-query): one table, best first");
+  verb.add_option("--out", board->out, "folder for --leaderboard's leaderboard.md, .json and .html")
+      ->needs(leaderboard);
+  verb.add_option("--images", board->images,
+                  "folder that the items' paths are in: the page shows its hardest queries")
+      ->needs(leaderboard);
+  verb.add_option("--title", board->title, "of the leaderboard")
+      ->needs(leaderboard)
+      ->default_val("Leaderboard");
+  CLI::Option* inputs[] = {embeddings, ranking, run, submission, leaderboard};
+  for (CLI::Option* one : inputs) {
+    for (CLI::Option* other : inputs) {
+      if (one != other) one->excludes(other);
     }
-    if (!ranking->empty() && metrics->empty()) arguments->metrics = kRankingMetrics;
-    RunEvaluate(*arguments);
+  }
+  verb.add_option("--protocol", a.protocol_name,
+                  "a named way to evaluate: " + StrJoin(Names(Protocols()), ", ") +
+                      "; see fluke list protocols");
+  verb.add_option("--metrics", a.metrics,
+                  "comma-separated, see fluke list metrics (trec-metrics for --run); default: the "
+                  "protocol's, or " +
+                      StrJoin(kMetrics, ","))
+      ->delimiter(',');
+  verb.add_option("--new-threshold", a.new_threshold,
+                  "score below which a query shows a new individual; searched where a protocol "
+                  "needs one");
+  verb.add_flag("--verification", a.verification,
+                "error rates of pairs too: FNMR at FMR, equal error rate, AUROC");
+  verb.add_flag("--per-identity", a.per_identity,
+                "means over individuals too; intervals draw whole individuals");
+  verb.add_option("--bootstrap", a.bootstrap.resamples,
+                  "confidence intervals from so many resamples, as 1000")
+      ->check(CLI::NonNegativeNumber);
+  verb.add_option("--confidence", a.bootstrap.confidence, "of the intervals")
+      ->capture_default_str();
+  verb.add_option("--seed", a.bootstrap.seed, "of what is drawn")->capture_default_str();
+  verb.add_option("--compare", a.compare,
+                  "another run of the same kind, or a file of --per-query: paired tests of the "
+                  "difference");
+  verb.add_option("--per-query", a.per_query,
+                  "CSV to write: every query's values; - with --run: as trec_eval -q prints them");
+  verb.add_option("--identities-out", a.per_identity_file,
+                  "CSV to write: every individual's means");
+  verb.add_option("--write-submission", a.write_submission,
+                  "Kaggle submission to write, by the protocol");
+  verb.add_option("--write-run", a.write_run, "trec run to write, 100 neighbours a query");
+  verb.add_option("--write-qrels", a.write_qrels, "trec judgements to write");
+  verb.add_flag("--json", a.json, "one JSON document");
+  verb.callback([=] {
+    if (embeddings->empty() && ranking->empty() && run->empty() && submission->empty() &&
+        leaderboard->empty()) {
+      throw CLI::RequiredError("--embeddings, --ranking, --run, --submission or --leaderboard");
+    }
+    Complete(arguments.get());
+    leaderboard->empty() ? RunEvaluate(*arguments) : RunLeaderboard(*board, *arguments);
   });
 }
 

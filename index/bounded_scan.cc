@@ -22,6 +22,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr int64_t kQueriesPerPass = 256;        // bounds the memory for dots and candidates
 constexpr int64_t kCandidateBytes = 256 << 20;  // for all queries of a pass
 constexpr int64_t kQueriesAtOnce = 32;          // their products with a chunk stay in the cache
+constexpr int64_t kQueriesApart = 64;           // of as many a thread, each goes over all chunks
 constexpr double kParallelFrom = 4e6;  // code products below which threads cost more than they gain
 
 // From this many queries on they share what they read; each scores only 2 k rows on its own.
@@ -155,9 +156,24 @@ class Pass {
     }
   }
 
+  // Of many queries each thread takes some to all chunks: what it finds in one chunk rules rows out
+  // in the next. Few queries share the chunks among the threads.
   void Scan() {
-    ParallelLoop(codes_.chunks(), static_cast<int>(found_.size()), [&](int64_t chunk, int thread) {
-      ScanChunk(chunk, found_[static_cast<size_t>(thread)]);
+    const auto n = static_cast<int64_t>(encoded_.size()), chunks = codes_.chunks();
+    const auto threads = static_cast<int64_t>(found_.size());
+    if (threads > 1 && n >= threads * kQueriesApart) {
+      ParallelLoop((n + kQueriesApart - 1) / kQueriesApart, static_cast<int>(threads),
+                   [&](int64_t part, int thread) {
+                     const int64_t begin = part * kQueriesApart;
+                     Share& share = found_[static_cast<size_t>(thread)];
+                     for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+                       ScanChunk(chunk, begin, std::min(begin + kQueriesApart, n), share);
+                     }
+                   });
+      return;
+    }
+    ParallelLoop(chunks, static_cast<int>(threads), [&](int64_t chunk, int thread) {
+      ScanChunk(chunk, 0, n, found_[static_cast<size_t>(thread)]);
     });
   }
 
@@ -187,7 +203,8 @@ class Pass {
     std::unique_ptr<CodeHits> hits;
   };
 
-  void ScanChunk(int64_t number, Share& share) const {
+  // Queries [begin, end).
+  void ScanChunk(int64_t number, int64_t begin, int64_t end, Share& share) const {
     const CodeChunk chunk = codes_.chunk(number);
     const int64_t first = number * kCodeChunkRows;
     const int64_t count = std::min(kCodeChunkRows, codes_.positions() - first);
@@ -195,9 +212,8 @@ class Pass {
         !scope_.allowed->AnyIn(first, first + count)) {
       return;
     }
-    const auto n = static_cast<int64_t>(encoded_.size());
-    for (int64_t q = 0; q < n; q += kQueriesAtOnce) {
-      ScanChunk(chunk, first, count, q, std::min(q + kQueriesAtOnce, n), share);
+    for (int64_t q = begin; q < end; q += kQueriesAtOnce) {
+      ScanChunk(chunk, first, count, q, std::min(q + kQueriesAtOnce, end), share);
     }
   }
 
@@ -214,19 +230,33 @@ class Pass {
       const auto slack =
           static_cast<float>(1.0001 * (RoundingSlack(l2_, query.norm, chunk.norm, dimension_) +
                                        static_cast<double>(query.code_error) * chunk.code_norm));
-      CodeHits& hits = *share.hits;
-      find_hits_(chunk, query, share.dots.data() + (q - begin) * blocks * kCodeBlockRows, 0, count,
-                 candidates.threshold() - slack, hits);
-      const int64_t excluded = scope_.excluded(q);
-      for (int64_t i = 0; i < hits.count; ++i) {
-        const int32_t p = hits.positions[i];
-        const int64_t row = codes_.row_at(first + p);
-        if (row < 0 || row == excluded || !scope_.Allows(row)) continue;
-        candidates.Offer({.upper = hits.upper[p] + slack,
-                          .middle = hits.middle[p],
-                          .row = static_cast<uint32_t>(row)},
-                         [&](std::span<const Candidate> some) { return KthScore(q, some); });
+      const int32_t* dots = share.dots.data() + (q - begin) * blocks * kCodeBlockRows;
+      // Without a threshold every row is a candidate: the first few make one, some more a better
+      // one.
+      const bool is_first = candidates.threshold() == -kInfinity;
+      for (int64_t some = 0; some < count;) {
+        const int64_t some_end =
+            is_first ? std::min(count, std::max(4 * some, kCodeBlockRows * (1 + k_ / 8))) : count;
+        find_hits_(chunk, query, dots + some, some, some_end, candidates.threshold() - slack,
+                   *share.hits);
+        TakeHits(first, q, slack, *share.hits, candidates);
+        some = some_end;
       }
+    }
+  }
+
+  // Hits in the chunk that begins at position `first`.
+  void TakeHits(int64_t first, int64_t q, float slack, const CodeHits& hits,
+                Candidates& candidates) const {
+    const int64_t excluded = scope_.excluded(q);
+    for (int64_t i = 0; i < hits.count; ++i) {
+      const int32_t p = hits.positions[i];
+      const int64_t row = codes_.row_at(first + p);
+      if (row < 0 || row == excluded || !scope_.Allows(row)) continue;
+      candidates.Offer({.upper = hits.upper[p] + slack,
+                        .middle = hits.middle[p],
+                        .row = static_cast<uint32_t>(row)},
+                       [&](std::span<const Candidate> some) { return KthScore(q, some); });
     }
   }
 

@@ -10,9 +10,8 @@ namespace fluke {
 namespace {
 
 template <bool kL2>
-__attribute__((always_inline)) inline void FindHits(const CodeChunk& chunk, const QueryCodes& query,
-                                                    const int32_t* dots, int64_t first, int64_t end,
-                                                    float threshold, CodeHits& hits) {
+void FindHitsPlainly(const CodeChunk& chunk, const QueryCodes& query, const int32_t* dots,
+                     int64_t first, int64_t end, float threshold, CodeHits& hits) {
   const int32_t shift = 128 * query.code_sum;
   const float scale = query.scale, head = query.head_norm, tail = query.tail_norm;
   hits.count = 0;
@@ -33,19 +32,36 @@ __attribute__((always_inline)) inline void FindHits(const CodeChunk& chunk, cons
   }
 }
 
-template <bool kL2>
-void FindHitsPlainly(const CodeChunk& chunk, const QueryCodes& query, const int32_t* dots,
-                     int64_t first, int64_t end, float threshold, CodeHits& hits) {
-  FindHits<kL2>(chunk, query, dots, first, end, threshold, hits);
-}
-
 #if defined(__x86_64__)
 template <bool kL2>
 __attribute__((target("avx2,fma"))) void FindHitsAvx2(const CodeChunk& chunk,
                                                       const QueryCodes& query, const int32_t* dots,
                                                       int64_t first, int64_t end, float threshold,
                                                       CodeHits& hits) {
-  FindHits<kL2>(chunk, query, dots, first, end, threshold, hits);
+  constexpr int64_t kLanes = 8;
+  static_assert(kCodeBlockRows % kLanes == 0);
+  const __m256i shift = _mm256_set1_epi32(128 * query.code_sum);
+  const __m256 scale = _mm256_set1_ps(query.scale), least = _mm256_set1_ps(threshold);
+  const __m256 head = _mm256_set1_ps(query.head_norm), tail = _mm256_set1_ps(query.tail_norm);
+  int64_t count = 0;
+  for (int64_t p = first; p < end; p += kLanes) {
+    const auto* products = reinterpret_cast<const __m256i*>(dots + (p - first));
+    const __m256i dot = _mm256_sub_epi32(_mm256_loadu_si256(products), shift);
+    __m256 middle = _mm256_mul_ps(_mm256_mul_ps(scale, _mm256_loadu_ps(chunk.scales + p)),
+                                  _mm256_cvtepi32_ps(dot));
+    if (kL2) middle = _mm256_add_ps(middle, _mm256_loadu_ps(chunk.offsets + p));
+    __m256 upper = _mm256_fmadd_ps(head, _mm256_loadu_ps(chunk.code_errors + p), middle);
+    upper = _mm256_fmadd_ps(tail, _mm256_loadu_ps(chunk.tails + p), upper);
+    auto reach = static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(upper, least, _CMP_GE_OQ)));
+    if (end - p < kLanes) reach &= (1u << (end - p)) - 1;
+    if (reach == 0) continue;
+    _mm256_store_ps(hits.middle + p, middle);
+    _mm256_store_ps(hits.upper + p, upper);
+    for (; reach != 0; reach &= reach - 1) {
+      hits.positions[count++] = static_cast<int32_t>(p + __builtin_ctz(reach));
+    }
+  }
+  hits.count = count;
 }
 
 template <bool kL2>

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include <gtest/gtest.h>
+#include <omp.h>
 
 #include "index/exact_scan.h"
 #include "index/layout.h"
@@ -207,6 +208,30 @@ TEST_F(BoundedScanOnce, RulesOutNearlyAllRowsOfClusteredVectors) {
                kDimension, 20, {}, &scored);
   EXPECT_GE(scored, 20 * kQueries);
   EXPECT_LT(scored, kRows * kQueries / 5);
+}
+
+// Of so many queries each thread takes its own to all chunks.
+TEST_F(BoundedScanOnce, OfManyQueriesEqualsThePlainScanToo) {
+  constexpr int64_t kMany = 456;  // a pass, and one whose last part is not whole
+  const Data data = Clustered();
+  const std::vector<float> queries(data.rows.begin() + 500 * kDimension,
+                                   data.rows.begin() + (500 + kMany) * kDimension);
+  std::vector<int64_t> exclude;
+  for (int64_t q = 0; q < kMany; ++q) exclude.push_back(q % 3 == 0 ? -1 : 500 + q);
+  const auto codes = Codes(Similarity::kInnerProduct, data.rows, {.head = 16});
+  const int threads = omp_get_max_threads();
+  if (threads > 1) omp_set_num_threads(2);  // with more, a pass has too few queries for it
+  for (const int64_t k : {1, 20, 2048}) {
+    const auto got = ScanByBounds(*codes, BestCodeKernel(), Similarity::kInnerProduct, queries,
+                                  data.rows, kDimension, k, {.exclude_rows = exclude});
+    const auto expected = ScanExactly(Similarity::kInnerProduct, queries, data.rows, kDimension, k,
+                                      {.exclude_rows = exclude});
+    ASSERT_EQ(got.size(), expected.size());
+    for (size_t q = 0; q < got.size(); ++q) {
+      ASSERT_EQ(Rows(got[q]), Rows(expected[q])) << "k " << k << ", query " << q;
+    }
+  }
+  omp_set_num_threads(threads);
 }
 
 TEST_F(BoundedScanOnce, CodesAreNotWrittenWhereTheyDoNotPay) {
