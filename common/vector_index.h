@@ -14,8 +14,11 @@
 #include <string_view>
 #include <vector>
 
+#include "common/box.h"
+#include "common/error.h"
 #include "common/filter.h"
 #include "common/item.h"
+#include "common/local/regions.h"
 
 namespace fluke {
 
@@ -45,13 +48,14 @@ struct IndexInfo {
   std::string factory;  // FAISS factory string, "Flat" for the exact scan
   std::string metric;   // cosine, ip or l2
   int64_t dimension = 0;
-  int64_t size = 0;           // searchable items
-  std::string fingerprint;    // of the model that made the vectors; "" = unknown
-  int64_t snapshot = 0;       // number of the live snapshot
-  int64_t changed = 0;        // items that came or went since, still in the log alone
-  uint64_t bytes = 0;         // on disk
-  uint64_t memory_bytes = 0;  // that must fit into memory, an estimate; the rest is mapped
-  double target_recall = 0;   // that searches are tuned for; 0 = the engine's own parameters
+  int64_t size = 0;              // searchable items
+  std::string fingerprint;       // of the model that made the vectors; "" = unknown
+  int64_t snapshot = 0;          // number of the live snapshot
+  int64_t changed = 0;           // items that came or went since, still in the log alone
+  uint64_t bytes = 0;            // on disk
+  uint64_t memory_bytes = 0;     // that must fit into memory, an estimate; the rest is mapped
+  double target_recall = 0;      // that searches are tuned for; 0 = the engine's own parameters
+  bool matches_regions = false;  // Match is answered
 };
 
 struct FacetValue {
@@ -59,6 +63,14 @@ struct FacetValue {
   int64_t count = 0;  // of items
 
   bool operator==(const FacetValue&) const = default;
+};
+
+// What is known of a query beside its vector, for steps of a ranking that look at photographs.
+// Refers to what the caller holds; empty fields are not known.
+struct QueryPhotograph {
+  std::string_view image = {};    // encoded
+  std::optional<Box> crop = {};   // of it
+  std::string_view item_id = {};  // of the item that the photograph is, in the gallery or elsewhere
 };
 
 // One immutable version of an index. All methods are const and thread-safe.
@@ -73,6 +85,23 @@ class VectorIndex {
   virtual std::vector<std::vector<Neighbor>> Search(
       std::span<const float> queries, const SearchOptions& options,
       std::span<const int64_t> exclude_rows = {}) const = 0;
+  // The same where the queries' photographs are at hand, one a query: an index that ranks by
+  // vectors alone has no use for them.
+  virtual std::vector<std::vector<Neighbor>> SearchPhotographs(
+      std::span<const float> queries, const SearchOptions& options,
+      std::span<const int64_t> exclude_rows,
+      std::span<const QueryPhotograph> /*photographs*/) const {
+    return Search(queries, options, exclude_rows);
+  }
+  // Which regions of the photograph speak for each of `rows`, heaviest first, in shares of the
+  // whole upright photographs; none where nothing does. `without`: as an excluded row. Throws
+  // FailedPrecondition where photographs are ranked by vectors alone.
+  virtual std::vector<std::vector<MatchedRegions>> Match(const QueryPhotograph& /*photograph*/,
+                                                         std::span<const int64_t> /*rows*/,
+                                                         int64_t /*without*/) const {
+    Throw(absl::StatusCode::kFailedPrecondition,
+          "this gallery is ranked without local evidence: it knows no matching regions");
+  }
   virtual Item item(int64_t row) const = 0;
   // Calls `visit` for every row that holds an item, ascending.
   virtual void ForEachRow(const std::function<void(int64_t row)>& visit) const = 0;

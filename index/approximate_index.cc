@@ -5,21 +5,18 @@
 #include <faiss/IndexIVF.h>
 #include <faiss/IndexIVFPQFastScan.h>
 #include <faiss/IndexPreTransform.h>
-#include <faiss/impl/io.h>
 #include <faiss/index_factory.h>
-#include <faiss/index_io.h>
 #include <omp.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <exception>
 #include <new>
 #include <vector>
 
 #include "common/error.h"
-#include "common/files.h"
 #include "index/faiss_errors.h"
+#include "index/faiss_files.h"
 
 namespace fluke {
 namespace {
@@ -65,45 +62,6 @@ std::vector<float> TrainingSample(const faiss::Index& index, std::span<const flo
   for (int64_t i = 0; i < wanted; ++i) numbers.push_back(i * count / wanted);
   return GatherRows(rows, dimension, numbers, done);
 }
-
-class BytesReader : public faiss::IOReader {
- public:
-  BytesReader(std::string_view bytes, const std::string& reader_name) : left_(bytes) {
-    name = reader_name;
-  }
-  size_t operator()(void* out, size_t size, size_t items) override {
-    const size_t whole = size == 0 ? 0 : std::min(items, left_.size() / size);
-    // FAISS asks for nothing into a null pointer where a list is empty.
-    if (whole > 0) std::memcpy(out, left_.data(), whole * size);
-    left_.remove_prefix(whole * size);
-    return whole;
-  }
-
- private:
-  std::string_view left_;
-};
-
-// Keeps the first error for later: FAISS's buffer writes once more when it is destroyed, where a
-// second exception would end the process.
-class FileWriter : public faiss::IOWriter {
- public:
-  explicit FileWriter(AtomicFile& file) : file_(file) {}
-  size_t operator()(const void* data, size_t size, size_t items) override {
-    try {
-      if (!failure_) file_.Append(data, size * items);
-    } catch (...) {
-      failure_ = std::current_exception();
-    }
-    return items;
-  }
-  void Check() const {
-    if (failure_) std::rethrow_exception(failure_);
-  }
-
- private:
-  AtomicFile& file_;
-  std::exception_ptr failure_;
-};
 
 // FAISS opens parallel regions even for one query; here the queries are what is spread over the
 // threads.
@@ -213,11 +171,7 @@ ApproximateIndex::ApproximateIndex(std::string_view factory, Similarity similari
 
 ApproximateIndex::ApproximateIndex(std::string_view bytes, int64_t dimension, int64_t size,
                                    const SearchDefaults& defaults, const std::string& name)
-    : dimension_(dimension), defaults_(defaults) {
-  WithFaiss(absl::StatusCode::kDataLoss, name + ": damaged", [&] {
-    BytesReader reader(bytes, name);
-    index_.reset(faiss::read_index(&reader));
-  });
+    : dimension_(dimension), defaults_(defaults), index_(ReadFaissIndex(bytes, name)) {
   if (index_->d != dimension || index_->ntotal != size) {
     DataLoss(name, ": damaged: ", index_->ntotal, " vectors of dimension ", index_->d,
              ", expected ", size, " of ", dimension);
@@ -251,16 +205,7 @@ void ApproximateIndex::AddInBlocks(std::span<const float> rows, const RowsDone& 
 }
 
 void ApproximateIndex::Write(const std::filesystem::path& path) const {
-  WithFaiss(absl::StatusCode::kInternal, "cannot write " + path.string(), [&] {
-    AtomicFile file(path);
-    FileWriter unbuffered(file);
-    {
-      faiss::BufferedIOWriter buffered(&unbuffered);
-      faiss::write_index(index_.get(), &buffered);
-    }
-    unbuffered.Check();
-    file.Commit();
-  });
+  WriteFaissIndex(*index_, path);
 }
 
 int64_t ApproximateIndex::size() const { return index_->ntotal; }

@@ -1,27 +1,13 @@
 #include "index/snapshot_manifest.h"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "absl/strings/str_format.h"
-#include "common/crc32c.h"
 #include "common/error.h"
-#include "common/files.h"
 
 namespace fluke {
 namespace {
 
 using nlohmann::json;
-
-constexpr size_t kChecksumBlockBytes = 16 << 20;
-constexpr char kChecksumKey[] = "manifest_crc32c";
-
-// With its checksum over the same document without it.
-std::string Sealed(json document) {
-  document.erase(kChecksumKey);
-  document[kChecksumKey] = Crc32c(document.dump(2));
-  return document.dump(2) + "\n";
-}
 
 SnapshotManifest FromJson(const json& document) {
   SnapshotManifest manifest;
@@ -40,52 +26,33 @@ SnapshotManifest FromJson(const json& document) {
     manifest.log_origin = log->at("origin").get<int64_t>();
     manifest.log_sequence = log->at("sequence").get<int64_t>();
   }
-  for (const auto& [name, file] : document.at("files").items()) {
-    manifest.files[name] = {.bytes = file.at("bytes").get<uint64_t>(),
-                            .crc32c = file.at("crc32c").get<uint32_t>()};
-  }
+  manifest.files = FileRecordsFromJson(document.at("files"));
   return manifest;
-}
-
-uint32_t ChecksumOf(const MappedFile& file) {
-  uint32_t crc = 0;
-  for (size_t begin = 0; begin < file.bytes().size(); begin += kChecksumBlockBytes) {
-    const auto block =
-        file.bytes().subspan(begin, std::min(kChecksumBlockBytes, file.bytes().size() - begin));
-    crc = Crc32c(block.data(), block.size(), crc);
-    file.Release(block);
-  }
-  return crc;
 }
 
 }  // namespace
 
 std::string SnapshotManifestToJson(const SnapshotManifest& manifest) {
-  json files = json::object();
-  for (const auto& [name, record] : manifest.files) {
-    files[name] = {{"bytes", record.bytes}, {"crc32c", record.crc32c}};
-  }
-  return Sealed({{"format_version", kIndexFormatVersion},
-                 {"factory", manifest.factory},
-                 {"metric", std::string(SimilarityName(manifest.similarity))},
-                 {"dimension", manifest.dimension},
-                 {"size", manifest.size},
-                 {"trained_size", manifest.trained_size},
-                 {"fingerprint", manifest.fingerprint},
-                 {"search",
-                  {{"nprobe", manifest.search.nprobe},
-                   {"ef_search", manifest.search.ef_search},
-                   {"target_recall", manifest.target_recall},
-                   {"refine_factor", manifest.search.refine_factor}}},
-                 {"log", {{"origin", manifest.log_origin}, {"sequence", manifest.log_sequence}}},
-                 {"files", files}});
+  return SealedJson(
+      {{"format_version", kIndexFormatVersion},
+       {"factory", manifest.factory},
+       {"metric", std::string(SimilarityName(manifest.similarity))},
+       {"dimension", manifest.dimension},
+       {"size", manifest.size},
+       {"trained_size", manifest.trained_size},
+       {"fingerprint", manifest.fingerprint},
+       {"search",
+        {{"nprobe", manifest.search.nprobe},
+         {"ef_search", manifest.search.ef_search},
+         {"target_recall", manifest.target_recall},
+         {"refine_factor", manifest.search.refine_factor}}},
+       {"log", {{"origin", manifest.log_origin}, {"sequence", manifest.log_sequence}}},
+       {"files", FileRecordsToJson(manifest.files)}});
 }
 
 SnapshotManifest ParseSnapshotManifest(std::string_view text, const std::string& name) {
-  const json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!document.is_object()) DataLoss(name, ": damaged: not a JSON object");
+  const json document = OpenSealedJson(text, name);
   try {
-    if (Sealed(document) != text) DataLoss(name, ": damaged: its CRC-32C does not match");
     const int version = document.at("format_version").get<int>();
     if (version != kIndexFormatVersion) {
       Throw(absl::StatusCode::kFailedPrecondition, name, ": index format ", version,
@@ -101,23 +68,6 @@ SnapshotManifest ParseSnapshotManifest(std::string_view text, const std::string&
     return manifest;
   } catch (const json::exception& error) {
     DataLoss(name, ": damaged: ", error.what());
-  }
-}
-
-FileRecord MeasureFile(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  return {.bytes = file.bytes().size(), .crc32c = ChecksumOf(file)};
-}
-
-void CheckBytes(const MappedFile& file, const FileRecord& expected,
-                const std::filesystem::path& path) {
-  if (file.bytes().size() != expected.bytes) {
-    DataLoss(path.string(), ": damaged: ", file.bytes().size(), " bytes, expected ",
-             expected.bytes);
-  }
-  if (const uint32_t crc = ChecksumOf(file); crc != expected.crc32c) {
-    DataLoss(path.string(), ": damaged: CRC-32C ", absl::StrFormat("%08x", crc), ", expected ",
-             absl::StrFormat("%08x", expected.crc32c));
   }
 }
 

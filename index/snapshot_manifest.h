@@ -3,21 +3,13 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
-#include <map>
 #include <string>
 #include <string_view>
 
-#include "common/files.h"
+#include "index/sealed_json.h"
 #include "index/similarity.h"
 
 namespace fluke {
-
-struct FileRecord {
-  uint64_t bytes = 0;
-  uint32_t crc32c = 0;
-  bool operator==(const FileRecord&) const = default;
-};
 
 // Search parameters where a caller names none.
 struct SearchDefaults {
@@ -38,7 +30,7 @@ struct SnapshotManifest {
   // Its log (change_log.h), up to and with which change.
   int64_t log_origin = 0;
   int64_t log_sequence = 0;
-  std::map<std::string, FileRecord> files = {};  // by name, manifest.json left out
+  FileRecords files = {};  // by name, manifest.json left out
 };
 
 inline constexpr int kIndexFormatVersion = 1;
@@ -48,12 +40,5 @@ std::string SnapshotManifestToJson(const SnapshotManifest& manifest);
 // `name` stands in errors. Throws DataLoss for anything but what SnapshotManifestToJson wrote,
 // FailedPrecondition for a newer format version.
 SnapshotManifest ParseSnapshotManifest(std::string_view json, const std::string& name);
-
-// Size and checksum of a file as it is on disk.
-FileRecord MeasureFile(const std::filesystem::path& path);
-
-// Throws DataLoss when the file's bytes are not the recorded ones. Gives their pages back.
-void CheckBytes(const MappedFile& file, const FileRecord& expected,
-                const std::filesystem::path& path);
 
 }  // namespace fluke

@@ -187,12 +187,17 @@ void Try(const VectorIndex& index, const std::vector<Sampler::Photograph>& photo
   const SearchOptions options{.k = 2, .filter = &known, .one_per_identity = true};
   std::vector<float> queries;
   std::vector<int64_t> rows;
+  std::vector<std::string> ids;
   for (const Sampler::Photograph& photograph : photographs) {
     const std::vector<float> vector = index.vector(photograph.row);
     queries.insert(queries.end(), vector.begin(), vector.end());
     rows.push_back(photograph.row);
+    ids.push_back(index.item(photograph.row).id);
   }
-  const std::vector<std::vector<Neighbor>> found = index.Search(queries, options, rows);
+  std::vector<QueryPhotograph> known_photographs;
+  for (const std::string& id : ids) known_photographs.push_back({.item_id = id});
+  const std::vector<std::vector<Neighbor>> found =
+      index.SearchPhotographs(queries, options, rows, known_photographs);
   for (size_t i = 0; i < photographs.size(); ++i) {
     if (found[i].empty()) continue;
     const Neighbor& best = found[i].front();

@@ -176,6 +176,7 @@ v1::Collection Catalogue::Describe(const Collection& collection, const Aliases& 
   const IndexInfo& info = version->info;
   described.set_model_fingerprint(info.fingerprint);
   described.set_accepts_images(version->embedder != nullptr);
+  described.set_matches_regions(info.matches_regions);
   described.set_size(info.size);
   described.set_dimension(static_cast<int32_t>(info.dimension));
   described.set_metric(info.metric);

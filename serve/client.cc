@@ -72,6 +72,9 @@ v1::SearchGroupsResponse RetrievalClient::SearchGroups(
 v1::IdentifyResponse RetrievalClient::Identify(const v1::IdentifyRequest& request) const {
   return parts_->Call(&v1::Retrieval::Stub::Identify, request);
 }
+v1::MatchResponse RetrievalClient::Match(const v1::MatchRequest& request) const {
+  return parts_->Call(&v1::Retrieval::Stub::Match, request);
+}
 v1::EmbedResponse RetrievalClient::Embed(const v1::EmbedRequest& request) const {
   return parts_->Call(&v1::Retrieval::Stub::Embed, request);
 }

@@ -27,6 +27,7 @@ class RetrievalClient {
   v1::SearchBatchResponse SearchBatch(const v1::SearchBatchRequest& request) const;
   v1::SearchGroupsResponse SearchGroups(const v1::SearchGroupsRequest& request) const;
   v1::IdentifyResponse Identify(const v1::IdentifyRequest& request) const;
+  v1::MatchResponse Match(const v1::MatchRequest& request) const;
   v1::EmbedResponse Embed(const v1::EmbedRequest& request) const;
   v1::UpsertResponse Upsert(const v1::UpsertRequest& request) const;
   v1::UpdateResponse Update(const v1::UpdateRequest& request) const;

@@ -227,16 +227,18 @@ void Pipeline::Search(std::span<std::unique_ptr<Query>> group) const {
   const SearchOptions options = OptionsOf(*group.front());
   std::vector<float> vectors;
   std::vector<int64_t> exclude_rows;
+  std::vector<QueryPhotograph> photographs;
   vectors.reserve(group.size() * static_cast<size_t>(version.info.dimension));
   for (const auto& query : group) {
     vectors.insert(vectors.end(), query->vector.begin(), query->vector.end());
     exclude_rows.push_back(query->exclude_rows.empty() ? -1 : query->exclude_rows.front());
+    photographs.push_back({.image = query->image, .crop = query->crop, .item_id = query->item_id});
   }
   std::vector<Neighbors> found;
   ObserveValue(options_.metrics.search_batch_size, static_cast<double>(group.size()));
   const MetricClock::time_point begin = MetricClock::now();
   try {
-    found = version.index->Search(vectors, options, exclude_rows);
+    found = version.index->SearchPhotographs(vectors, options, exclude_rows, photographs);
     if (found.size() != group.size()) Throw(absl::StatusCode::kInternal, "answers are missing");
   } catch (...) {
     // One query's fault must not fail the others.

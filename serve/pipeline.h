@@ -32,6 +32,7 @@ struct Query {
   // version with an embedder.
   std::string_view image;
   std::optional<Box> crop;  // of `image`
+  std::string item_id;      // of the item whose vector is the query; "" = none
   std::vector<float>
       vector;  // version->info.dimension finite values; for an image filled on the way
   // What `vector` is to be made of, for a query of examples; these go by SubmitQuery
@@ -84,6 +85,8 @@ class Pipeline {
   // Never blocks: when the first stage's queue is full, the query is answered RESOURCE_EXHAUSTED at
   // once.
   void Submit(std::unique_ptr<Query> query);
+
+  int64_t max_image_pixels() const { return options_.max_image_pixels; }
 
   // How many wait before each stage, and what the cache holds.
   size_t waiting_images() const { return to_decode_.size(); }

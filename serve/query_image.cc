@@ -12,7 +12,7 @@ namespace fluke::serve {
 namespace {
 
 // In error messages; a request's image has no name of its own.
-constexpr std::string_view kName = "query image";
+constexpr std::string_view kQueryName = "query image";
 
 // Lets a request's bytes go the way of a manifest's photograph.
 class RequestBytes final : public ImageSource {
@@ -44,22 +44,26 @@ void CheckCrop(const Box& crop, const ImageSize& size) {
 
 }  // namespace
 
-cv::Mat DecodeQueryImage(std::string_view bytes, const std::optional<Box>& crop, int min_side_px,
-                         int64_t max_pixels) {
+void CheckQueryImage(std::string_view bytes, const std::optional<Box>& crop, int64_t max_pixels) {
   const auto raw = std::as_bytes(std::span(bytes.data(), bytes.size()));
-  const ImageSize size = PeekImageSize(raw, kName);
+  const ImageSize size = PeekImageSize(raw, kQueryName);
   const int64_t pixels = int64_t{size.width} * size.height;
   if (pixels > max_pixels) {
-    Throw(absl::StatusCode::kResourceExhausted, kName, " has ", size.width, " x ", size.height,
+    Throw(absl::StatusCode::kResourceExhausted, kQueryName, " has ", size.width, " x ", size.height,
           " = ", pixels, " pixels, at most ", max_pixels, " are taken");
   }
   if (crop.has_value()) CheckCrop(*crop, size);
+}
+
+cv::Mat DecodeQueryImage(std::string_view bytes, const std::optional<Box>& crop, int min_side_px,
+                         int64_t max_pixels) {
+  CheckQueryImage(bytes, crop, max_pixels);
   ManifestItem item;
-  item.path = kName;
+  item.path = kQueryName;
   item.box = crop;
   Manifest manifest;
-  manifest.name = kName;
-  manifest.images = std::make_shared<RequestBytes>(raw);
+  manifest.name = kQueryName;
+  manifest.images = std::make_shared<RequestBytes>(std::as_bytes(std::span(bytes)));
   DecodeOptions options;
   options.min_side_px = min_side_px;
   options.max_pixels = max_pixels;

@@ -22,4 +22,7 @@ namespace fluke::serve {
 cv::Mat DecodeQueryImage(std::string_view bytes, const std::optional<Box>& crop, int min_side_px,
                          int64_t max_pixels);
 
+// What it throws before any pixel is decoded.
+void CheckQueryImage(std::string_view bytes, const std::optional<Box>& crop, int64_t max_pixels);
+
 }  // namespace fluke::serve

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "serve/gallery.h"
+#include "serve/match.h"
 #include "serve/pending_upsert.h"
 #include "serve/retrieval_call.h"
 #include "serve/search_request.h"
@@ -75,6 +76,7 @@ class RetrievalService::DescribeCall final : public RetrievalCall {
     answer.set_accepts_images(version_->embedder != nullptr);
     answer.set_read_only(served_->live() == nullptr);
     answer.set_changed(info.changed);
+    answer.set_matches_regions(info.matches_regions);
     return answer;
   }
 };
@@ -221,6 +223,16 @@ grpc::ServerUnaryReactor* RetrievalService::SearchBatch(Context* context, const 
       new SearchBatchCall(this, {"Retrieval/SearchBatch", Right::kRead}, context, response);
   call->Start(*request);
   return call;
+}
+
+grpc::ServerUnaryReactor* RetrievalService::Match(Context* context, const Bytes* request,
+                                                  Bytes* response) {
+  return TaskCall<v1::MatchRequest, v1::MatchResponse>::Start(
+      &gate_, {"Retrieval/Match", Right::kRead}, context, *request, response, &stages_.look_ups,
+      [this](const v1::MatchRequest& parsed) {
+        return MatchItems(parsed, *catalogue_.Find(parsed.collection())->Current(),
+                          stages_.pipeline.max_image_pixels());
+      });
 }
 
 grpc::ServerUnaryReactor* RetrievalService::Embed(Context* context, const Bytes* request,

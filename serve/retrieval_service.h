@@ -49,7 +49,8 @@ using S11 = v1::Retrieval::WithRawCallbackMethod_SearchStream<S10>;
 using S12 = v1::Retrieval::WithRawCallbackMethod_SearchGroups<S11>;
 using S13 = v1::Retrieval::WithRawCallbackMethod_Identify<S12>;
 using S14 = v1::Retrieval::WithRawCallbackMethod_UpsertStream<S13>;
-using Service = v1::Retrieval::WithRawCallbackMethod_Describe<S14>;
+using S15 = v1::Retrieval::WithRawCallbackMethod_Match<S14>;
+using Service = v1::Retrieval::WithRawCallbackMethod_Describe<S15>;
 }  // namespace raw
 
 // gRPC's callback API: its threads only parse and check; none of them waits for a search. The
@@ -69,6 +70,7 @@ class RetrievalService final : public raw::Service {
   Stream* SearchStream(Context*) override;
   grpc::ServerUnaryReactor* SearchGroups(Context*, const Bytes* request, Bytes* response) override;
   grpc::ServerUnaryReactor* Identify(Context*, const Bytes* request, Bytes* response) override;
+  grpc::ServerUnaryReactor* Match(Context*, const Bytes* request, Bytes* response) override;
   grpc::ServerUnaryReactor* Embed(Context*, const Bytes* request, Bytes* response) override;
   grpc::ServerUnaryReactor* Upsert(Context*, const Bytes* request, Bytes* response) override;
   Stream* UpsertStream(Context*) override;

@@ -149,6 +149,7 @@ absl::Status SetQuery(const v1::SearchRequest& request, const ServedVersion& ver
       const std::optional<int64_t> row = version.index->FindItem(request.item_id());
       if (!row.has_value()) return UnknownItem("item_id", request.item_id());
       query->vector = version.index->vector(*row);
+      query->item_id = request.item_id();
       if (request.exclude_self()) query->exclude_rows.push_back(*row);
       return absl::OkStatus();
     }

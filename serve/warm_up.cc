@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <set>
+#include <string>
 
 #include <opencv2/core.hpp>
+
+#include "common/error.h"
 
 namespace fluke::serve {
 
@@ -27,9 +30,18 @@ void WarmUp(const Embedder& embedder, const std::vector<int>& sizes) {
 
 void Touch(const ServedIndex& served) {
   const std::shared_ptr<const ServedVersion> version = served.Current();
-  std::vector<float> query(static_cast<size_t>(version->info.dimension), 0.0f);
-  query.front() = 1;
-  version->index->Search(query, {});
+  const VectorIndex& index = *version->index;
+  const std::vector<int64_t> first = index.NextById(nullptr, "", 1);
+  if (first.empty()) return;
+  // An item, and no vector alone: a ranking may look at photographs.
+  const std::string id = index.item(first.front()).id;
+  const std::vector<QueryPhotograph> photographs = {{.item_id = id}};
+  try {
+    index.SearchPhotographs(index.vector(first.front()), {}, {}, photographs);
+  } catch (const Error& error) {
+    // Of this item its photograph is not known; others' may be.
+    if (error.code() != absl::StatusCode::kFailedPrecondition) throw;
+  }
 }
 
 }  // namespace fluke::serve

@@ -15,7 +15,7 @@ std::vector<int> WarmUpSizes(const v1::Batching& batching);
 // A batch of grey pictures of each size. Throws what the model throws.
 void WarmUp(const Embedder& embedder, const std::vector<int>& sizes);
 
-// One search, so that what it needs is in memory.
+// One search from one of its items, so that what it needs is in memory.
 void Touch(const ServedIndex& served);
 
 }  // namespace fluke::serve

@@ -2,7 +2,8 @@
 import {collections, pageInfo, retrieval} from './api.js';
 
 // As DescribeCollection answers. name: as requests say it; empty = the default one.
-export const gallery = {name: '', title: 'default', size: 0, read_only: false, accepts_images: true, has_photos: undefined};
+export const gallery = {name: '', title: 'default', size: 0, read_only: false, accepts_images: true, has_photos: undefined,
+  matches_regions: false};
 
 export const server = {version: '', has_keys: false, jobs: false};
 
@@ -25,7 +26,7 @@ export async function loadGallery(name, signal) {
     if (error.code !== 'UNIMPLEMENTED') throw error;
     found = {...await retrieval('Describe', {collection: name}, signal), has_photos: undefined};
   }
-  Object.assign(gallery, found, {title: found.name || name || 'default', name});
+  Object.assign(gallery, {matches_regions: false}, found, {title: found.name || name || 'default', name});
   fields.clear();
   values.clear();
 }

@@ -17,7 +17,8 @@ function metadataText(item) {
   return Object.entries(item.metadata || {}).map(([name, value]) => `${name}: ${value}`).join('\n');
 }
 
-// One photograph. options: {href(item), rank, marks: {of(id), set(id, 'like' | 'unlike' | '')} or null}
+// One photograph. options: {href(item), rank, marks: {of(id), set(id, 'like' | 'unlike' | '')} or null, compare(item): shows what
+// matches, or null}
 function card(item, options) {
   const scored = item.score !== undefined;
   const link = el('a', {class: 'card-link', href: options.href(item), title: metadataText(item) || null},
@@ -28,6 +29,7 @@ function card(item, options) {
       el('span', {class: 'id'}, item.id)));
   const box = el('li', {class: 'card'}, link);
   if (options.marks) addMarks(box, link, item, options.marks);
+  if (options.compare) addCompare(box, link, item, options.compare);
   return box;
 }
 
@@ -60,6 +62,17 @@ function addMarks(box, link, item, marks) {
   });
   box.append(el('span', {class: 'marks'}, like, unlike));
   show();
+}
+
+function addCompare(box, link, item, compare) {
+  link.setAttribute('aria-keyshortcuts', `${link.getAttribute('aria-keyshortcuts') || ''} c`.trim());
+  link.addEventListener('keydown', (event) => {
+    if (event.key !== 'c' || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    compare(item);
+  });
+  box.append(el('button', {type: 'button', class: 'compare-button', tabindex: '-1', 'aria-label': `What matches in ${item.id}`,
+    title: 'What matches (c)', onclick: () => compare(item)}, '\u21c4'));
 }
 
 // Scores or not; at most MOST_SHOWN of them.

@@ -5,7 +5,7 @@ import {marksOf, tray} from './examples.js';
 import {filterBar} from './filter.js';
 import {gallery, noteFields} from './gallery_state.js';
 import {dropZone, strip} from './own_photos.js';
-import {isFiltersFault, itemHref, queryIn, searchRequest} from './query.js';
+import {isCombined, isFiltersFault, itemHref, queryIn, searchRequest} from './query.js';
 import {queryPanel} from './query_panel.js';
 import {grid, groupList, skeleton} from './results.js';
 import {go, hash} from './route.js';
@@ -29,9 +29,15 @@ function nothing(query, otherwise) {
   return el('p', {class: 'notice'}, query.f ? 'No photograph matches the filter.' : prose(otherwise));
 }
 
+// The comparison is looked at seldom: it is loaded when it is first wanted.
+async function showMatches(query, item) {
+  (await import('./compare.js')).compare(query, item);
+}
+
 // Gives the identities of what was found, the nearest first.
 async function answerInto(place, query, bar, marks, signal) {
-  const options = {href: itemHref(query), identityHref: (identity) => hash('gallery', {c: query.c, identity}), marks};
+  const options = {href: itemHref(query), identityHref: (identity) => hash('gallery', {c: query.c, identity}), marks,
+    compare: gallery.matches_regions && !isCombined(query) ? (item) => showMatches(query, item) : null};
   try {
     const search = await searchRequest(query);
     let hits;

@@ -43,6 +43,7 @@ class Mock:
         self.key = ""  # that callers must give
         self.read_only = False
         self.has_photos = True
+        self.matches_regions = False
         self.busy = 0  # so many Scrolls of one item are refused
         self.small = False  # too small a gallery for Identify
         self.is_new = False  # what Identify says
@@ -141,6 +142,17 @@ class Mock:
 
     def SearchGroups(self, request):
         return {"groups": self.groups(request["search"], request.get("groups") or 20, request.get("group_size") or 3)}
+
+    def Match(self, request):
+        regions = [
+            {
+                "query": {"x": 0.2 + 0.05 * i, "y": 0.5, "diameter": 0.08},
+                "item": {"x": 0.3 + 0.05 * i, "y": 0.4 + 0.02 * i, "diameter": 0.06},
+                "weight": 1 - 0.1 * i,
+            }
+            for i in range(8)
+        ]
+        return {"items": [{"regions": regions} for _ in request["ids"]]}
 
     def Identify(self, request):
         if self.small and "threshold" not in request:
@@ -265,6 +277,7 @@ class Mock:
             "memory_bytes": "20971520",
             "disk_bytes": "23068672",
             "has_photos": self.has_photos,
+            "matches_regions": self.matches_regions,
         }
 
     def ListCollections(self, request):

@@ -37,6 +37,30 @@ class Requests(page.MockPage):
             time.sleep(1)  # in which all would have come
             self.assertLess(len(self.sent("photo")), 40)
 
+    def test_what_matches_is_drawn_between_two_photographs(self):
+        self.open()
+        self.upload(self.photos[0])
+        self.assertEqual(self.browser.count(".compare-button"), 0)
+        self.mock.matches_regions = True
+        self.open()
+        self.upload(self.photos[0])
+        self.browser.run("document.querySelector('.answer .card-link').focus()")
+        self.browser.press("c")
+        self.browser.wait_for("dialog.compare .match", 8)
+        self.assertIn("8 matching regions", self.browser.text("dialog.compare [role=status]"))
+        # Each line begins and ends where the photographs have its regions.
+        ends = self.browser.run(
+            "const [a, b] = [...document.querySelectorAll('.pair img')].map((i) => i.getBoundingClientRect());"
+            "const all = document.querySelectorAll('.match.strong line'); const box = all[all.length - 1].getBoundingClientRect();"
+            "return [(box.left - a.left) / a.width, (box.right - b.left) / b.width]"
+        )
+        self.assertAlmostEqual(ends[0], 0.2, places=2)
+        self.assertAlmostEqual(ends[1], 0.3, places=2)
+        self.check_access()
+        self.shoot("compare")
+        self.browser.press("Escape")
+        self.assertEqual(self.browser.count("dialog.compare"), 0)
+
     def test_a_new_individual_is_an_upsert_of_the_photograph(self):
         self.mock.items[self.photos[0].name] = {"id": self.photos[0].name, "identity": "old", "path": "", "metadata": {}}
         self.mock.is_new = True

@@ -59,6 +59,29 @@ class Gate {
   int waiting_ = 0;
 };
 
+// What goes wrong; may be set while the server is at work.
+template <typename... Arguments>
+class Fault {
+ public:
+  template <typename Action>
+  void operator=(Action action) {
+    const std::lock_guard lock(mutex_);
+    action_ = std::move(action);
+  }
+  void operator()(Arguments... arguments) const {
+    std::function<void(Arguments...)> action;
+    {
+      const std::lock_guard lock(mutex_);
+      action = action_;
+    }
+    if (action) action(arguments...);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::function<void(Arguments...)> action_;
+};
+
 // Exact inner products over
 //   row 0 north (1, 0, 0)   row 1 east (0, 1, 0)   row 2 up (0, 0, 1)   row 3 northeast (.6, .8, 0)
 class FakeIndex final : public VectorIndex {
@@ -88,7 +111,8 @@ class FakeIndex final : public VectorIndex {
             .size = static_cast<int64_t>(items_.size()),
             .fingerprint = "f1",
             .snapshot = 7,
-            .bytes = 48};
+            .bytes = 48,
+            .matches_regions = matches_regions};
   }
 
   std::vector<std::vector<Neighbor>> Search(std::span<const float> queries,
@@ -96,7 +120,7 @@ class FakeIndex final : public VectorIndex {
                                             std::span<const int64_t> exclude_rows) const override {
     ++calls;
     gate.Wait();
-    if (fault) fault(queries);
+    fault(queries);
     {
       std::lock_guard lock(mutex_);
       batches_.push_back(static_cast<int>(queries.size() / 3));
@@ -125,6 +149,39 @@ class FakeIndex final : public VectorIndex {
       result.push_back(std::move(found));
     }
     return result;
+  }
+
+  std::vector<std::vector<Neighbor>> SearchPhotographs(
+      std::span<const float> queries, const SearchOptions& options,
+      std::span<const int64_t> exclude_rows,
+      std::span<const QueryPhotograph> photographs) const override {
+    {
+      std::lock_guard lock(mutex_);
+      last_image_ = photographs.back().image;
+      last_crop_ = photographs.back().crop;
+      last_item_id_ = photographs.back().item_id;
+    }
+    return Search(queries, options, exclude_rows);
+  }
+
+  // One region each: its number is the row's.
+  std::vector<std::vector<MatchedRegions>> Match(const QueryPhotograph& photograph,
+                                                 std::span<const int64_t> rows,
+                                                 int64_t without) const override {
+    if (!matches_regions) return VectorIndex::Match(photograph, rows, without);
+    std::lock_guard lock(mutex_);
+    last_image_ = photograph.image;
+    last_crop_ = photograph.crop;
+    last_item_id_ = photograph.item_id;
+    last_without_ = without;
+    std::vector<std::vector<MatchedRegions>> matches;
+    for (const int64_t row : rows) {
+      const auto number = static_cast<float>(row);
+      matches.push_back({{.query = {.x = .1f, .y = .2f, .diameter = .3f},
+                          .gallery = {.x = .4f, .y = .5f, .diameter = .6f},
+                          .weight = number}});
+    }
+    return matches;
   }
 
   Item item(int64_t row) const override { return items_[static_cast<size_t>(row)]; }
@@ -200,9 +257,26 @@ class FakeIndex final : public VectorIndex {
     std::lock_guard lock(mutex_);
     return last_options_;
   }
+  // What was told of the last query beside its vector.
+  std::string last_image() const {
+    std::lock_guard lock(mutex_);
+    return last_image_;
+  }
+  std::optional<Box> last_crop() const {
+    std::lock_guard lock(mutex_);
+    return last_crop_;
+  }
+  std::string last_item_id() const {
+    std::lock_guard lock(mutex_);
+    return last_item_id_;
+  }
+  int64_t last_without() const {
+    std::lock_guard lock(mutex_);
+    return last_without_;
+  }
 
-  // Set before the first search.
-  std::function<void(std::span<const float> queries)> fault;
+  Fault<std::span<const float>> fault;  // of the queries
+  std::atomic<bool> matches_regions = false;
   mutable Gate gate;
   mutable std::atomic<int> calls = 0;
 
@@ -212,6 +286,10 @@ class FakeIndex final : public VectorIndex {
   mutable std::mutex mutex_;
   mutable std::vector<int> batches_;
   mutable SearchOptions last_options_;
+  mutable std::string last_image_;
+  mutable std::optional<Box> last_crop_;
+  mutable std::string last_item_id_;
+  mutable int64_t last_without_ = -1;
 };
 
 // Changes are new versions.
@@ -256,14 +334,14 @@ class FakeLiveIndex final : public LiveIndex {
   int64_t Compact() override { return 0; }
 
   // Set while no change is under way.
-  std::function<void()> fault;
+  Fault<> fault;
   mutable Gate gate;  // of changes
 
  private:
   template <typename Make>
   void Change(const Make& make) {
     gate.Wait();
-    if (fault) fault();
+    fault();
     std::lock_guard lock(mutex_);
     current_ = make(current_);
   }
@@ -284,7 +362,7 @@ class FakeEmbedder final : public Embedder {
       batches_.push_back(static_cast<int>(images.size()));
     }
     gate.Wait();
-    if (fault) fault(images);
+    fault(images);
     for (const cv::Mat& image : images) {
       const cv::Scalar mean = cv::mean(image);
       const double norm = cv::norm(mean);
@@ -297,7 +375,7 @@ class FakeEmbedder final : public Embedder {
   }
 
   // Set before the first call.
-  std::function<void(std::span<const cv::Mat> images)> fault;
+  Fault<std::span<const cv::Mat>> fault;  // of the images
   int64_t dimension_ = 3;
   std::string fingerprint_ = "f1";
   mutable Gate gate;

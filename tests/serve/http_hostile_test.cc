@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "serve/http_listener.h"
+#include "tests/folders.h"
 #include "tests/serve/http_server_fixture.h"
 
 namespace fluke::serve {
@@ -81,7 +82,10 @@ TEST(HttpListener, BoundsHeadersWithAndWithoutLineEnds) {
   EXPECT_THAT(one_long.Receive(), StartsWith("HTTP/1.1 431 "));
   RawConnection many(small.listener.port());
   std::string headers;
-  for (int i = 0; i < 300; ++i) headers += "X-" + std::to_string(i) + ": a\r\n";
+  // Fewer than the 100 that httplib takes from 0.18 on; together 3 KB.
+  for (int i = 0; i < 60; ++i) {
+    headers += "X-" + std::to_string(i) + ": " + std::string(44, 'a') + "\r\n";
+  }
   many.Send("GET / HTTP/1.1\r\n" + headers + "\r\n");
   EXPECT_THAT(many.Receive(), StartsWith("HTTP/1.1 431 "));
   RawConnection no_end(small.listener.port());
@@ -228,7 +232,7 @@ TEST(HttpServer, NamesNoPathOfItsOwnInAnswersToNonsense) {
     raw.Send(bytes);
     const std::string answer = raw.Receive();
     EXPECT_THAT(answer, StartsWith("HTTP/1.1 4"));
-    EXPECT_THAT(answer, Not(HasSubstr(FLUKE_SOURCE_DIR)));
+    EXPECT_THAT(answer, Not(HasSubstr(SourceFolder().string())));
   }
 }
 

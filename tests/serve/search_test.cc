@@ -103,6 +103,21 @@ TEST(Search, HandsTheKnobsToTheIndex) {
   EXPECT_EQ(running.index->last_options().ef_search, 77);
 }
 
+TEST(Search, HandsThePhotographToTheIndexForStepsThatCompareIt) {
+  RunningServer running;
+  v1::SearchRequest request = ImageRequest(RedPng());
+  request.mutable_crop()->set_w(8);
+  request.mutable_crop()->set_h(4);
+  ASSERT_TRUE(running.Search(request).status.ok());
+  EXPECT_EQ(running.index->last_image(), RedPng());
+  ASSERT_TRUE(running.index->last_crop().has_value());
+  EXPECT_EQ(running.index->last_crop()->w, 8);
+  EXPECT_EQ(running.index->last_item_id(), "");
+  ASSERT_TRUE(running.Search(ItemRequest("east")).status.ok());
+  EXPECT_EQ(running.index->last_image(), "");
+  EXPECT_EQ(running.index->last_item_id(), "east");
+}
+
 TEST(Describe, TellsWhatIsServed) {
   RunningServer running;
   const RetrievalClient client(running.server.address(), std::chrono::seconds(10));

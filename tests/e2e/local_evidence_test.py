@@ -1,0 +1,125 @@
+"""Local evidence as a user comes by it: photographs in, key points indexed, individuals found, all without a model."""
+import csv
+import pathlib
+import unittest
+
+import fluke_program as fluke
+
+
+class LocalEvidence(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.scratch = fluke.scratch_folder()
+        cls.addClassCleanup(cls.scratch.cleanup)
+        cls.folder = pathlib.Path(cls.scratch.name)
+        fluke.run("data", "synth", "--out", cls.folder / "flukes", "--identities", 8, "--photos", 3, "--size", 200, "--difficulty", 0.1)
+        cls.manifest = cls.folder / "flukes" / "manifest.csv"
+        cls.index = cls.folder / "index"
+        cls.built = fluke.run_json("index", "build", "--local", cls.manifest, "--out", cls.index)
+
+    def ranking(self, *words):
+        out = self.folder / "ranking.csv"
+        fluke.run("search", "--index", self.index, "--local", self.manifest, "--out", out, *words)
+        with open(out, newline="") as file:
+            return list(csv.DictReader(file))
+
+    def test_finds_individuals_without_any_training(self):
+        self.assertEqual(self.built["local"]["photos"], 24)
+        self.assertGreater(self.built["local"]["key_points"], 24 * 20)
+        self.ranking("--exclude-self")
+        report = fluke.run_json("evaluate", "--ranking", self.folder / "ranking.csv", "--metrics", "recall@1")
+        self.assertEqual(report["queries"], 24)
+        self.assertGreater(report["metrics"]["recall@1"], 0.5)  # by chance 2 of 23
+
+    def test_a_query_finds_itself_unless_it_is_left_out(self):
+        first = [row for row in self.ranking("-k", 1)]
+        self.assertTrue(all(row["id"] == row["query_id"] for row in first), first)
+        left_out = self.ranking("-k", 5, "--exclude-self", "--one-per-identity")
+        self.assertFalse([row for row in left_out if row["id"] == row["query_id"]])
+        for query in {row["query_id"] for row in left_out}:
+            identities = [row["identity"] for row in left_out if row["query_id"] == query]
+            self.assertEqual(len(identities), len(set(identities)))
+
+    def test_what_matches_is_drawn(self):
+        sheet = self.folder / "sheet.png"
+        self.ranking("-k", 1, "--exclude-self", "--sheet", sheet, "--sheet-rows", 3)
+        self.assertEqual(sheet.read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
+
+    def test_info_and_verify_know_it_and_damage_is_named(self):
+        self.assertEqual(fluke.run_json("index", "info", "--index", self.index)["local"]["photos"], 24)
+        self.assertEqual(fluke.run_json("index", "verify", "--index", self.index)["damaged"], 0)
+        file = self.index / "local" / "descriptors.bin"
+        whole = file.read_bytes()
+        file.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
+        self.addCleanup(file.write_bytes, whole)
+        for words in (("index", "verify", "--index", self.index), ("search", "--index", self.index, "--local", self.manifest)):
+            refused = fluke.run(*words, check=False)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn("descriptors.bin", refused.stdout + refused.stderr)
+
+    def test_what_is_there_is_replaced_only_where_asked(self):
+        again = ("index", "build", "--local", self.manifest, "--out", self.folder / "again", "--max-key-points", 50)
+        fluke.run(*again)
+        refused = fluke.run(*again, check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("--replace", refused.stderr)
+        fluke.run(*again, "--replace")
+
+    def test_what_is_killed_while_it_replaces_leaves_the_old_in_place(self):
+        index = self.folder / "killed"
+        fluke.run("index", "build", "--local", self.manifest, "--out", index)
+        before = sorted((file.name, file.read_bytes()) for file in (index / "local").iterdir())
+        self.assertTrue(fluke.kill_after(0.1, "index", "build", "--local", self.manifest, "--out", index, "--replace"))
+        self.assertEqual(before, sorted((file.name, file.read_bytes()) for file in (index / "local").iterdir()))
+        fluke.run("index", "build", "--local", self.manifest, "--out", index, "--replace")
+        fluke.run("index", "verify", "--index", index)
+
+    def test_wrong_usage_is_named(self):
+        for words, said in (((), "--embeddings or --local"), (("--local", self.manifest, "--side", 7), "side_px is 7"),
+                            (("--local", self.manifest, "--split", "nosuch"), "nosuch"),
+                            (("--local", self.folder / "nosuch.csv"), "nosuch.csv")):
+            refused = fluke.run("index", "build", "--out", self.folder / "wrong", *words, check=False)
+            self.assertIn(refused.returncode, (1, 2))
+            self.assertIn(said, refused.stderr)
+        self.assertFalse((self.folder / "wrong" / "local").exists())
+        refused = fluke.run("search", "--index", self.folder / "flukes", "--local", self.manifest, check=False)
+        self.assertIn("index build --local", refused.stderr)
+        refused = fluke.run("search", "--index", self.index, "--local", self.manifest, "--filter", "year = 1", check=False)
+        self.assertIn("--local does not go with --filter", refused.stderr)
+        refused = fluke.run("search", "--index", self.index, "--local", self.manifest, "--queries", self.folder, "--by-individual",
+                            check=False)
+        self.assertIn("--by-individual", refused.stderr)
+
+    def test_together_with_embeddings_once_calibrated(self):
+        with open(self.manifest, newline="") as file:
+            rows = [(row["path"], row["identity"], "", 7 * number % 360) for number, row in enumerate(csv.DictReader(file))]
+        embeddings = fluke.write_embeddings(self.folder / "embeddings", rows)
+        both = self.folder / "both"
+        fluke.run("index", "build", "--embeddings", embeddings, "--local", self.manifest, "--out", both)
+        search = ("search", "--index", both, "--queries", embeddings, "--local", self.manifest, "--exclude-self", "--out",
+                  self.folder / "both.csv")
+        refused = fluke.run(*search, check=False)
+        self.assertIn("index calibrate", refused.stderr)
+        learned = fluke.run("index", "calibrate", "--index", both)
+        self.assertIn('"queries":24', learned.stdout)
+        fluke.run(*search)
+        with open(self.folder / "both.csv", newline="") as file:
+            scores = [float(row["score"]) for row in csv.DictReader(file)]
+        self.assertTrue(all(0 <= score <= 1 for score in scores))
+        self.check_served(both, rows)
+
+    def check_served(self, index, rows):
+        """A server that ranks by local evidence tells which regions match, and `query --match-sheet` draws them."""
+        pipeline, sheet = self.folder / "local.yaml", self.folder / "matches.png"
+        pipeline.write_text("steps: [{local_evidence: {by: local}}]\n")
+        asked = ("--id", rows[0][0], "--exclude-self", "--manifest", self.manifest, "--match-sheet", sheet)
+        with fluke.server("--index", index, "--pipeline", pipeline) as (address, _):
+            fluke.run("query", "--server", address, *asked)
+            self.assertEqual(sheet.read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
+        with fluke.server("--index", index) as (address, _):
+            refused = fluke.run("query", "--server", address, *asked, check=False)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn("local evidence", refused.stderr)
+
+
+unittest.main()
