@@ -150,19 +150,30 @@ Manifest Select(const Manifest& manifest, const std::vector<bool>& keep) {
 
 cv::Mat LoadCropped(const Manifest& manifest, const ManifestItem& item,
                     const DecodeOptions& options) {
+  return LoadCroppedPart(manifest, item, options).pixels;
+}
+
+CroppedImage LoadCroppedPart(const Manifest& manifest, const ManifestItem& item,
+                             const DecodeOptions& options) {
   DecodeOptions decode = options;
   decode.region =
       item.box ? cv::Rect2f(item.box->x, item.box->y, item.box->w, item.box->h) : cv::Rect2f();
   const DecodedImage image = manifest.images->Load(item, decode);
-  if (!item.box) return image.pixels;
+  if (!item.box) return {.pixels = image.pixels};
   CheckBox(item, image);
   const cv::Rect2f inside = PartInside(*item.box, image);
   const auto [left, right] =
       ScaledRange(inside.x, inside.width, image.full_width, image.pixels.cols);
   const auto [top, bottom] =
       ScaledRange(inside.y, inside.height, image.full_height, image.pixels.rows);
+  const auto width = static_cast<float>(image.pixels.cols);
+  const auto height = static_cast<float>(image.pixels.rows);
   // A copy: a view would keep the whole photograph in memory.
-  return image.pixels(cv::Rect(left, top, right - left, bottom - top)).clone();
+  return {.pixels = image.pixels(cv::Rect(left, top, right - left, bottom - top)).clone(),
+          .part = {.x = static_cast<float>(left) / width,
+                   .y = static_cast<float>(top) / height,
+                   .w = static_cast<float>(right - left) / width,
+                   .h = static_cast<float>(bottom - top) / height}};
 }
 
 Item ItemOf(const ManifestItem& photo) {
@@ -175,6 +186,8 @@ Item ItemOf(const ManifestItem& photo) {
   if (!photo.split.empty()) item.metadata["split"] = photo.split;
   if (!photo.camera.empty()) item.metadata["camera"] = photo.camera;
   if (!photo.timestamp.empty()) item.metadata["timestamp"] = photo.timestamp;
+  if (photo.is_query) item.metadata["is_query"] = *photo.is_query ? "true" : "false";
+  if (photo.is_gallery) item.metadata["is_gallery"] = *photo.is_gallery ? "true" : "false";
   return item;
 }
 

@@ -22,15 +22,11 @@
 #include <string>
 #include <vector>
 
+#include "common/box.h"
 #include "common/image.h"
 #include "common/item.h"
 
 namespace fluke {
-
-// A crop box in pixels of the upright full-size photograph.
-struct Box {
-  float x = 0, y = 0, w = 0, h = 0;
-};
 
 struct ManifestItem {
   std::string path = {};  // as written; unique within a manifest unless boxes make several items of
@@ -89,11 +85,19 @@ Manifest Select(const Manifest& manifest, const std::vector<bool>& keep);
 cv::Mat LoadCropped(const Manifest& manifest, const ManifestItem& item,
                     const DecodeOptions& options);
 
+// The same, with which part of the photograph it is.
+struct CroppedImage {
+  cv::Mat pixels;
+  Box part{.x = 0, .y = 0, .w = 1, .h = 1};  // shares of the upright photograph's sides
+};
+CroppedImage LoadCroppedPart(const Manifest& manifest, const ManifestItem& item,
+                             const DecodeOptions& options);
+
 // Writes a manifest CSV with the known columns that are in use, then metadata columns.
 void WriteManifestCsv(const std::filesystem::path& path, const std::vector<ManifestItem>& items);
 
 // What embeddings and indexes know of a photograph: its id is its path unless the manifest has an
-// `id` column; split, camera and timestamp are metadata.
+// `id` column; split, camera, timestamp, is_query and is_gallery are metadata.
 Item ItemOf(const ManifestItem& photo);
 
 }  // namespace fluke

@@ -71,7 +71,7 @@ ManifestStats CountManifest(const Manifest& manifest, int threads) {
   CountIdentities(manifest, &stats);
 
   const std::vector<Measured> measured = MeasureImages(manifest, threads);
-  std::vector<double> widths, heights, box_widths, box_heights, box_shares;
+  std::vector<double> box_widths, box_heights;
   for (size_t i = 0; i < measured.size(); ++i) {
     const ManifestItem& item = manifest.items[i];
     const ImageSize& size = measured[i].size;
@@ -83,17 +83,17 @@ ManifestStats CountManifest(const Manifest& manifest, int threads) {
       stats.unreadable.push_back({item.path, item.line, measured[i].error});
       continue;
     }
-    widths.push_back(size.width);
-    heights.push_back(size.height);
+    stats.widths.push_back(size.width);
+    stats.heights.push_back(size.height);
     if (item.box)
-      box_shares.push_back(double{item.box->w} * item.box->h / size.width / size.height);
+      stats.box_shares.push_back(double{item.box->w} * item.box->h / size.width / size.height);
   }
   stats.boxes = static_cast<int64_t>(box_widths.size());
   stats.box_width = SpreadOf(std::move(box_widths));
   stats.box_height = SpreadOf(std::move(box_heights));
-  stats.box_share = SpreadOf(std::move(box_shares));
-  stats.width = SpreadOf(std::move(widths));
-  stats.height = SpreadOf(std::move(heights));
+  stats.box_share = SpreadOf(stats.box_shares);
+  stats.width = SpreadOf(stats.widths);
+  stats.height = SpreadOf(stats.heights);
   return stats;
 }
 

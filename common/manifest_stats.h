@@ -33,6 +33,8 @@ struct ManifestStats {
   Spread box_width, box_height, box_share;  // pixels, pixels, of the photograph's area
   Spread width, height;                     // upright photographs
   std::vector<BadRow> unreadable;           // left out of width, height and box_share
+  std::vector<double> widths, heights;      // pixels, of every readable photograph
+  std::vector<double> box_shares;           // of every box in one
 };
 
 // Opens every photograph, at the smallest size its format decodes to, on `threads` threads.

@@ -5,7 +5,6 @@
 #include <zip.h>
 #include <zlib.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <set>
 #include <thread>
@@ -15,6 +14,7 @@
 #include "common/files.h"
 #include "common/zip_archive.h"
 #include "tests/common/scratch.h"
+#include "tests/folders.h"
 
 namespace fluke {
 namespace {
@@ -467,10 +467,7 @@ TEST(ManifestZip, IsReadFromManyThreads) {
 
 class RealData : public testing::Test {
  protected:
-  fs::path Need(const std::string& path) {
-    const char* data = std::getenv("FLUKE_DATA");
-    return fs::path(data != nullptr ? data : FLUKE_SOURCE_DIR "/../shared/data") / path;
-  }
+  fs::path Need(const std::string& path) { return DataFolder() / path; }
 };
 
 TEST_F(RealData, OmniglotZipNamesAlphabetAndCharacter) {

@@ -33,13 +33,13 @@ const std::string kVersion2 = File("\x02\x00t\x00\x00\x00"s, kHeader, 56, kValue
 const std::string kVersion3 = File("\x03\x00t\x00\x00\x00"s, kHeader, 56, kValues);
 
 // Without the fsync of WriteFileAtomically: these tests write thousands of files.
-void Write(const std::filesystem::path& path, const std::string& bytes) {
+void WriteNpyBytes(const std::filesystem::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
 }
 
 Matrix Read(const std::string& bytes) {
   const Scratch scratch;
-  Write(scratch / "x.npy", bytes);
+  WriteNpyBytes(scratch / "x.npy", bytes);
   return ReadNpy(scratch / "x.npy");
 }
 
@@ -116,10 +116,11 @@ TEST(Npy, TakesHeadersInOtherOrderAndSpelling) {
 
 TEST(NpyReader, ReadsAnyRowsOfAnyOrder) {
   const Scratch scratch;
-  Write(scratch / "c.npy", kVersion1);
-  Write(scratch / "fortran.npy",
-        File("\x01\x00v\x00"s, "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", 59,
-             "\x00\x00\xc0?\x00\x00\x00\x00\x00\x00\x00\xc0o\x12\x83:\x00\x00P@\x00\x00\xe0@"s));
+  WriteNpyBytes(scratch / "c.npy", kVersion1);
+  WriteNpyBytes(
+      scratch / "fortran.npy",
+      File("\x01\x00v\x00"s, "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", 59,
+           "\x00\x00\xc0?\x00\x00\x00\x00\x00\x00\x00\xc0o\x12\x83:\x00\x00P@\x00\x00\xe0@"s));
   for (const char* name : {"c.npy", "fortran.npy"}) {
     const NpyReader reader(scratch / name);
     EXPECT_EQ(reader.rows(), 2);
@@ -164,7 +165,7 @@ TEST(NpyWriter, RefusesShapesThatDoNotFit) {
 
 TEST(MappedNpy, IsAViewThatMoves) {
   const Scratch scratch;
-  Write(scratch / "x.npy", kVersion1);
+  WriteNpyBytes(scratch / "x.npy", kVersion1);
   MappedNpy first(scratch / "x.npy");
   const MappedNpy second(std::move(first));
   EXPECT_EQ(second.rows(), 2);
@@ -236,7 +237,7 @@ TEST(Npy, FlippedBytesNeverCrash) {
   const Scratch scratch;
   Random random(2);
   const auto open = [&](const std::string& bytes) {
-    Write(scratch / "x.npy", bytes);
+    WriteNpyBytes(scratch / "x.npy", bytes);
     try {
       ReadNpy(scratch / "x.npy");
       MappedNpy mapped(scratch / "x.npy");

@@ -19,14 +19,14 @@ using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::StartsWith;
 
-SheetPicture Picture(std::string identity, float score = .5f) {
+SheetPicture Neighbor(std::string identity, float score = .5f) {
   return {cv::Mat(60, 100, CV_8UC3, cv::Scalar(120, 120, 120)), std::move(identity), score};
 }
 
 ContactSheet WithNeighbors(const std::vector<std::string>& identities) {
-  ContactSheet sheet{.title = "title", .subtitle = "", .rows = {{Picture("anna"), {}}}};
+  ContactSheet sheet{.title = "title", .subtitle = "", .rows = {{Neighbor("anna"), {}}}};
   for (const std::string& identity : identities)
-    sheet.rows[0].neighbors.push_back(Picture(identity));
+    sheet.rows[0].neighbors.push_back(Neighbor(identity));
   return sheet;
 }
 

@@ -1,6 +1,5 @@
 #include "common/split.h"
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -10,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "common/error.h"
+#include "tests/folders.h"
 
 namespace fluke {
 namespace {
@@ -17,11 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::UnorderedElementsAre;
-
-fs::path DataFolder() {
-  if (const char* set = std::getenv("FLUKE_DATA")) return set;
-  return fs::path(FLUKE_SOURCE_DIR) / ".." / "shared" / "data";
-}
 
 // sha1: "a" 86f7..., "b" e9d7..., "c" 84a5..., "d" 3c36... (sha1sum, coreutils 9.1).
 TEST(OrderBySha1, SortsDistinctNamesByTheirDigest) {

@@ -13,12 +13,12 @@ struct Row {
   std::string_view help;
   int value;
 };
-constexpr Row kLosses[] = {{"arcface", "", 1}, {"triplet", "", 2}, {"multi_similarity", "", 3}};
+constexpr Row kLossRows[] = {{"arcface", "", 1}, {"triplet", "", 2}, {"multi_similarity", "", 3}};
 
-TEST(Table, FindsARowByName) { EXPECT_EQ(Find(kLosses, "loss", "triplet").value, 2); }
+TEST(Table, FindsARowByName) { EXPECT_EQ(Find(kLossRows, "loss", "triplet").value, 2); }
 
 TEST(Table, AnUnknownNameGetsTheNearestAndAllKnown) {
-  const Error error = ErrorOf([] { Find(kLosses, "loss", "arcfase"); });
+  const Error error = ErrorOf([] { Find(kLossRows, "loss", "arcfase"); });
   EXPECT_EQ(error.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_STREQ(error.what(),
                "unknown loss 'arcfase'; did you mean 'arcface'? known: arcface, triplet, "
@@ -26,7 +26,7 @@ TEST(Table, AnUnknownNameGetsTheNearestAndAllKnown) {
 }
 
 TEST(Table, ANameLikeNoOtherGetsTheListAlone) {
-  EXPECT_EQ(UnknownName("loss", "dice", Names(kLosses)),
+  EXPECT_EQ(UnknownName("loss", "dice", Names(kLossRows)),
             "unknown loss 'dice'; known: arcface, triplet, multi_similarity");
 }
 
