@@ -73,7 +73,8 @@ at::Tensor EmbedPhotos(EmbeddingNetwork& network, Loader& loader,
   std::vector<at::Tensor> parts;
   loader.Start(0);
   while (const Batch* batch = loader.Next()) {
-    const AutocastScope autocast(config.train().precision(), device.type());
+    const AutocastScope autocast(PrecisionOn(config.train().precision(), device.type()),
+                                 device.type());
     const at::Tensor embeddings = network.forward(ImagesOf(*batch).to(device));
     parts.push_back(UnitRows(embeddings.to(at::kFloat)).to(at::kCPU));
   }

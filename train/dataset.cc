@@ -1,9 +1,11 @@
 #include "train/dataset.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
 #include "common/error.h"
 #include "common/split.h"
@@ -31,13 +33,36 @@ std::vector<std::string> KeysOf(const std::map<std::string, int64_t>& counts) {
 LabelledPhotos Label(const Manifest& manifest, const std::vector<bool>& keep) {
   LabelledPhotos photos{.manifest = Select(manifest, keep),
                         .labels = {},
-                        .identities = KeysOf(CountPhotos(manifest, keep))};
+                        .identities = KeysOf(CountPhotos(manifest, keep)),
+                        .weights = {}};
   for (const ManifestItem& item : photos.manifest.items) {
     const auto at =
         std::lower_bound(photos.identities.begin(), photos.identities.end(), item.identity);
     photos.labels.push_back(at - photos.identities.begin());
   }
   return photos;
+}
+
+// Of the column that the config names; 1 where it has no value.
+std::vector<float> WeightsOf(const Manifest& manifest, const std::string& column,
+                             const std::string& where) {
+  std::vector<float> weights;
+  bool is_there = false;
+  for (const ManifestItem& item : manifest.items) {
+    float& weight = weights.emplace_back(1.f);
+    const auto found = item.metadata.find(column);
+    if (found == item.metadata.end()) continue;
+    is_there = true;
+    if (!absl::SimpleAtof(found->second, &weight) || !(weight > 0) || !std::isfinite(weight)) {
+      InvalidArgument(manifest.name, ":", item.line, ": ", column, " is '", found->second,
+                      "', expected a weight above 0");
+    }
+  }
+  if (!is_there) {
+    InvalidArgument(where, ": ", manifest.name, " has no column '", column,
+                    "' in the rows that are trained on");
+  }
+  return weights;
 }
 
 std::string NameSome(std::vector<std::string> names) {
@@ -98,6 +123,10 @@ TrainingData DivideManifest(const Manifest& manifest, const fluke::v1::Data& con
   }
 
   data.train = Label(manifest, train);
+  if (!config.weight_column().empty()) {
+    data.train.weights =
+        WeightsOf(data.train.manifest, config.weight_column(), source.Where("data.weight_column"));
+  }
   data.val = Label(manifest, val);
   if (data.train.identities.size() < 2) {
     InvalidArgument(source.Where("data"), ": ", manifest.name, " leaves ",

@@ -16,6 +16,7 @@ struct LabelledPhotos {
   Manifest manifest;
   std::vector<int64_t> labels;          // one an item
   std::vector<std::string> identities;  // name of each label
+  std::vector<float> weights;           // of each item in the loss; empty: all the same
 };
 
 struct TrainingData {

@@ -1,7 +1,5 @@
 #include "train/device.h"
 
-#include <malloc.h>
-
 #include <thread>
 
 #include <ATen/autocast_mode.h>
@@ -24,14 +22,21 @@ at::Device OpenDevice(const std::string& name) {
   return at::kCPU;
 }
 
-void PrepareThreadsAndMemory(int threads) {
+void SetThreads(int threads) {
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   at::set_num_threads(threads > 0 ? threads : cores);
-  // glibc gives large blocks back to the kernel when they are freed and faults them in again, page
-  // by page, on the next step.
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, -1);
-  mallopt(M_TOP_PAD, 64 << 20);
+}
+
+bool CpuHasBf16() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512bf16") != 0;
+#else
+  return true;
+#endif
+}
+
+std::string PrecisionOn(const std::string& precision, at::DeviceType device, bool cpu_has_bf16) {
+  return precision == "bf16" && device == at::kCPU && !cpu_has_bf16 ? "fp32" : precision;
 }
 
 AutocastScope::AutocastScope(const std::string& precision, at::DeviceType device)

@@ -12,9 +12,20 @@ namespace fluke::train {
 // to the CPU.
 at::Device OpenDevice(const std::string& name);
 
-// One thread a core where `threads` is 0; also keeps freed memory in the process, which training
-// reuses every step.
-void PrepareThreadsAndMemory(int threads);
+// One thread a core where `threads` is 0.
+void SetThreads(int threads);
+
+// Instructions of its own for bf16 (AVX512-BF16, which AMX machines have too; assumed of other
+// architectures). Without them bf16 is emulated: on an AVX2 machine it took some twenty times as
+// long as fp32; AVX-512 without BF16 was not measured.
+bool CpuHasBf16();
+
+// `precision`, but fp32 instead of bf16 on a CPU that has no instructions for it.
+std::string PrecisionOn(const std::string& precision, at::DeviceType device,
+                        bool cpu_has_bf16 = CpuHasBf16());
+// For the log, where it is not what was asked for.
+inline constexpr char kFp32Instead[] =
+    "this CPU has no instructions for bf16: the network runs in fp32";
 
 // Runs what is in its scope in bf16 where `precision` is "bf16"; nothing for "fp32". Throws
 // InvalidArgument otherwise.

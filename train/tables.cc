@@ -8,6 +8,7 @@
 #include "train/models/pooling.h"
 #include "train/optim/optimizer.h"
 #include "train/optim/schedule.h"
+#include "train/tta.h"
 
 namespace fluke::train {
 namespace {
@@ -28,6 +29,9 @@ constexpr ChoiceTable kTables[] = {
     {"samplers", "train.sampler", [] { return Rows(Samplers()); }},
     {"optimizers", "optimizer.name", [] { return Rows(Optimizers()); }},
     {"schedules", "schedule.name", [] { return Rows(Schedules()); }},
+    {"tta", "embed --tta, a pipeline's embedding.tta", [] { return Rows(Augmentations()); }},
+    {"tta-merges", "embed --tta-merge, a pipeline's embedding.tta_merge",
+     [] { return Rows(Merges()); }},
 };
 
 }  // namespace

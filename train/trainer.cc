@@ -19,7 +19,8 @@
 #include "common/files.h"
 #include "common/log.h"
 #include "common/manifest.h"
-#include "common/metrics.h"
+#include "common/metrics/retrieval.h"
+#include "common/metrics/search.h"
 #include "common/progress.h"
 #include "common/random.h"
 #include "common/table.h"
@@ -117,7 +118,10 @@ class Trainer {
         options_(options),
         run_{options.run},
         device_(OpenDevice(config.train().device())),
-        input_(InputFormatOf(config.input())) {}
+        input_(InputFormatOf(config.input())) {
+    const std::string& precision = config.train().precision();
+    if (PrecisionOn(precision, device_.type()) != precision) LogWarning(kFp32Instead);
+  }
 
   TrainSummary Run();
 
@@ -136,6 +140,7 @@ class Trainer {
   void SaveCheckpoint();
   void RequireFiniteWeights() const;
   std::string PhotosOf(const Batch& batch) const;
+  at::Tensor WeightsOfPhotos(const Batch& batch) const;
   bool HasValidation() const { return !data_.val.labels.empty(); }
   bool ReachedMaxSteps() const {
     return config_.train().max_steps() > 0 && state_.step >= config_.train().max_steps();
@@ -254,6 +259,16 @@ std::string Trainer::PhotosOf(const Batch& batch) const {
   return absl::StrJoin(names, ", ");
 }
 
+// Undefined where all count the same.
+at::Tensor Trainer::WeightsOfPhotos(const Batch& batch) const {
+  if (data_.train.weights.empty()) return {};
+  std::vector<float> weights;
+  for (const int64_t item : batch.items) {
+    weights.push_back(data_.train.weights[static_cast<size_t>(item)]);
+  }
+  return torch::tensor(weights).to(device_);
+}
+
 // Forward, loss and backward of one batch; returns the loss.
 double Trainer::TrainBatch(const Batch& batch) {
   torch::manual_seed(RandomKey({config_.seed(), kDropoutStream, static_cast<uint64_t>(state_.epoch),
@@ -262,10 +277,11 @@ double Trainer::TrainBatch(const Batch& batch) {
   const at::Tensor labels = LabelsOf(batch).to(device_);
   at::Tensor embeddings;
   {
-    const AutocastScope autocast(config_.train().precision(), device_.type());
+    const AutocastScope autocast(PrecisionOn(config_.train().precision(), device_.type()),
+                                 device_.type());
     embeddings = network_->forward(images);
   }
-  const at::Tensor loss = loss_->forward(embeddings, labels);
+  const at::Tensor loss = loss_->forward(embeddings, labels, WeightsOfPhotos(batch));
   const double value = loss.item<double>();
   if (!std::isfinite(value)) {
     Throw(absl::StatusCode::kAborted, "the loss is ", value, " at step ", state_.step, " (epoch ",
@@ -408,7 +424,7 @@ void Trainer::FinishEpoch() {
 }
 
 TrainSummary Trainer::Run() {
-  PrepareThreadsAndMemory(config_.train().threads());
+  SetThreads(config_.train().threads());
   OpenData();
   BuildNetwork();
   loader_ = MakeTrainLoader(data_.train, input_, config_, source_);
@@ -440,6 +456,7 @@ TrainSummary Trainer::Run() {
   std::filesystem::create_directories(run_.checkpoints());
   if (has_checkpoint) Resume();
   WriteFileAtomically(run_.config(), state_.config_yaml);
+  if (!has_checkpoint && options_.begun) options_.begun();
   std::string classes = CsvLine({"label", "identity"});
   for (size_t i = 0; i < data_.train.identities.size(); ++i) {
     classes += CsvLine({std::to_string(i), data_.train.identities[i]});

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "common/config.h"
@@ -21,6 +22,9 @@ struct TrainOptions {
   // Set by a signal handler: a checkpoint is saved after the step under way and Train throws
   // Cancelled.
   const std::atomic<bool>* stop = nullptr;
+  // Called before the first step of a run that begins, once its config and data are found right and
+  // its folder is there; not for one that goes on from a checkpoint.
+  std::function<void()> begun = {};
 };
 
 struct TrainSummary {

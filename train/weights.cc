@@ -9,7 +9,7 @@
 namespace fluke::train {
 namespace {
 
-constexpr size_t kMaxNamed = 5;
+constexpr size_t kMostWrongNamed = 5;
 
 std::string ShapeOf(const at::Tensor& tensor) {
   return tensor.dim() == 0 ? "scalar" : absl::StrJoin(tensor.sizes(), " x ");
@@ -42,9 +42,10 @@ void LoadWeights(torch::nn::Module& module, const NamedTensors& weights, const s
   }
   if (!wrong.empty()) {
     const size_t count = wrong.size();
-    if (count > kMaxNamed) wrong.resize(kMaxNamed);
+    if (count > kMostWrongNamed) wrong.resize(kMostWrongNamed);
     Throw(absl::StatusCode::kFailedPrecondition, origin, ": weights of another architecture; ",
-          count, " do not fit: ", absl::StrJoin(wrong, "; "), count > kMaxNamed ? "; ..." : "");
+          count, " do not fit: ", absl::StrJoin(wrong, "; "),
+          count > kMostWrongNamed ? "; ..." : "");
   }
   for (auto& [name, target] : own) target.copy_(weights.at(name));
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "common/error.h"
+#include "common/table.h"
 #include "train/losses/arcface.h"
 #include "train/losses/triplet.h"
 
@@ -103,6 +104,43 @@ TEST(Triplet, GivesZeroWithAGradientPathWhereNoTripletIsLeft) {
     EXPECT_EQ(loss.item<double>(), 0) << row.name;
     EXPECT_TRUE(at::equal(x.grad(), at::zeros_like(x))) << row.name;
   }
+}
+
+at::Tensor Weights() { return torch::tensor({1.f, .25f, 2.f, .5f, 3.f, .125f}); }
+
+TEST(ArcFace, IsTheMeanOfPhotographsByTheirWeights) {
+  ArcFace loss = ArcFaceWithWeights(30);
+  double sum = 0;
+  for (int64_t i = 0; i < 6; ++i) {
+    sum += Weights()[i].item<double>() *
+           loss.forward(Embeddings().narrow(0, i, 1), Labels().narrow(0, i, 1)).item<double>();
+  }
+  EXPECT_NEAR(loss.forward(Embeddings(), Labels(), Weights()).item<double>(), sum / 6.875, 1e-4);
+  EXPECT_NEAR(loss.forward(Embeddings(), Labels(), at::full({6}, .3f)).item<double>(),
+              loss.forward(Embeddings(), Labels()).item<double>(), 1e-5);
+}
+
+TEST(Triplet, IsTheMeanOfUnsatisfiedTripletsByTheirAnchorsWeights) {
+  const at::Tensor x = Embeddings() / Embeddings().norm(2, 1, true);
+  const at::Tensor d = 1 - at::matmul(x, x.t());
+  const at::Tensor labels = Labels(), weights = Weights();
+  double above = 0, below = 0;
+  for (int64_t a = 0; a < 6; ++a) {
+    for (int64_t p = 0; p < 6; ++p) {
+      for (int64_t n = 0; n < 6; ++n) {
+        const auto label = [&](int64_t i) { return labels[i].item<int64_t>(); };
+        if (a == p || label(a) != label(p) || label(a) == label(n)) continue;
+        const double violation = d[a][p].item<double>() - d[a][n].item<double>() + .2;
+        if (violation <= 0) continue;
+        above += weights[a].item<double>() * violation;
+        below += weights[a].item<double>();
+      }
+    }
+  }
+  EXPECT_NEAR(Triplet(Find(Miners(), "miner", "all"), {.margin = .2})
+                  .forward(Embeddings(), labels, weights)
+                  .item<double>(),
+              above / below, 1e-5);
 }
 
 fluke::v1::TrainConfig Parse(const std::string& yaml, ConfigSource* source) {

@@ -12,7 +12,8 @@ namespace fluke::train {
 class ArcFace : public Loss {
  public:
   ArcFace(int64_t classes, int64_t dim, double scale, double margin_rad);
-  at::Tensor forward(const at::Tensor& embeddings, const at::Tensor& labels) override;
+  at::Tensor forward(const at::Tensor& embeddings, const at::Tensor& labels,
+                     const at::Tensor& weights = {}) override;
 
   // classes x dim, Xavier-initialised; trained with the network.
   at::Tensor weight;

@@ -60,10 +60,11 @@ LossSum::LossSum(const google::protobuf::RepeatedPtrField<fluke::v1::LossTerm>& 
   }
 }
 
-at::Tensor LossSum::forward(const at::Tensor& embeddings, const at::Tensor& labels) {
+at::Tensor LossSum::forward(const at::Tensor& embeddings, const at::Tensor& labels,
+                            const at::Tensor& weights) {
   at::Tensor sum;
   for (const Term& term : terms_) {
-    const at::Tensor value = term.weight * term.loss->forward(embeddings, labels);
+    const at::Tensor value = term.weight * term.loss->forward(embeddings, labels, weights);
     sum = sum.defined() ? sum + value : value;
   }
   return sum;

@@ -19,9 +19,11 @@ namespace fluke::train {
 // A loss may own weights (class centres): they are trained and saved beside the network's.
 class Loss : public torch::nn::Module {
  public:
-  // embeddings: N x D float32, not normalised; labels: N int64, 0 <= label < classes. Returns a
-  // scalar.
-  virtual at::Tensor forward(const at::Tensor& embeddings, const at::Tensor& labels) = 0;
+  // embeddings: N x D float32, not normalised; labels: N int64, 0 <= label < classes; weights: N
+  // float32, how much each photograph counts (undefined: all the same). Means are divided by the
+  // sum of the weights, as PyTorch's cross entropy does. Returns a scalar.
+  virtual at::Tensor forward(const at::Tensor& embeddings, const at::Tensor& labels,
+                             const at::Tensor& weights = {}) = 0;
 };
 
 struct LossParam {
@@ -57,7 +59,8 @@ class LossSum : public Loss {
   // of range.
   LossSum(const google::protobuf::RepeatedPtrField<fluke::v1::LossTerm>& terms,
           const ConfigSource& source, int64_t dim, int64_t classes);
-  at::Tensor forward(const at::Tensor& embeddings, const at::Tensor& labels) override;
+  at::Tensor forward(const at::Tensor& embeddings, const at::Tensor& labels,
+                     const at::Tensor& weights = {}) override;
 
  private:
   struct Term {

@@ -8,12 +8,15 @@
 namespace fluke::train {
 namespace {
 
-constexpr LossParam kParams[] = {
+constexpr LossParam kTripletParamRows[] = {
     {"margin", 0.2, 0, 10, "m"},
     {"soft", 0, 0, 1, "1: log(1 + exp(d_ap - d_an)) instead of the hinge"},
     {"euclidean", 0, 0, 1, "1: Euclidean distance; 0: 1 - cosine similarity"},
     {"swap", 0, 0, 1, "1: distance swap (Balntas et al. 2016)"},
 };
+
+// Below every sum of weights that counts.
+constexpr double kLeastWeight = 1e-12;
 
 // N x N: same identity, another photograph.
 at::Tensor PositivePairs(const at::Tensor& labels) {
@@ -68,11 +71,12 @@ constexpr MinerRow kMiners[] = {
 
 }  // namespace
 
-const std::span<const LossParam> kTripletParams = kParams;
+const std::span<const LossParam> kTripletParams = kTripletParamRows;
 
 std::span<const MinerRow> Miners() { return kMiners; }
 
-at::Tensor Triplet::forward(const at::Tensor& embeddings, const at::Tensor& labels) {
+at::Tensor Triplet::forward(const at::Tensor& embeddings, const at::Tensor& labels,
+                            const at::Tensor& weights) {
   const at::Tensor x = UnitRows(embeddings);
   const at::Tensor cosine = at::matmul(x, x.t());
   // |a - b|^2 = 2 - 2 cos for unit rows; the floor keeps the root's gradient finite.
@@ -82,12 +86,15 @@ at::Tensor Triplet::forward(const at::Tensor& embeddings, const at::Tensor& labe
   const at::Tensor d_ap = distance.index({mined.anchor, mined.positive});
   at::Tensor d_an = distance.index({mined.anchor, mined.negative});
   if (options_.swap) d_an = at::minimum(d_an, distance.index({mined.positive, mined.negative}));
-  if (options_.soft) {
-    return mined.anchor.numel() > 0 ? at::softplus(d_ap - d_an).mean() : x.sum() * 0;
-  }
-  const at::Tensor violation = at::relu(d_ap - d_an + options_.margin);
   // x.sum() * 0: a batch without an unsatisfied triplet gives zero with a gradient path.
-  return violation.sum() / (violation > 0).sum().clamp_min(1) + x.sum() * 0;
+  const at::Tensor nothing = x.sum() * 0;
+  if (mined.anchor.numel() == 0) return nothing;
+  const at::Tensor heavy =
+      weights.defined() ? weights.index_select(0, mined.anchor) : at::ones_like(d_ap.detach());
+  if (options_.soft) return (heavy * at::softplus(d_ap - d_an)).sum() / heavy.sum();
+  const at::Tensor violation = at::relu(d_ap - d_an + options_.margin);
+  const at::Tensor counted = heavy * (violation > 0);
+  return (heavy * violation).sum() / counted.sum().clamp_min(kLeastWeight) + nothing;
 }
 
 std::shared_ptr<Loss> MakeTriplet(const LossContext& context, const LossParams& params) {

@@ -1,8 +1,8 @@
 // Triplet loss on cosine similarity or Euclidean distance of unit embeddings (Schroff et al. 2015,
 // "FaceNet", equation 3):
 //   mean over the mined triplets of max(0, d_ap - d_an + m), counting only those that are not yet
-//   satisfied (pytorch-metric-learning's default reducer). The soft variant is log(1 + exp(d_ap -
-//   d_an)) (Hermans et al. 2017).
+//   satisfied (pytorch-metric-learning's default reducer), each as heavy as its anchor. The soft
+//   variant is log(1 + exp(d_ap - d_an)) (Hermans et al. 2017).
 #pragma once
 
 #include "train/losses/loss.h"
@@ -32,7 +32,8 @@ class Triplet : public Loss {
     bool swap = false;       // use d_pn where it is smaller than d_an (Balntas et al. 2016)
   };
   Triplet(const MinerRow& miner, const Options& options) : miner_(miner), options_(options) {}
-  at::Tensor forward(const at::Tensor& embeddings, const at::Tensor& labels) override;
+  at::Tensor forward(const at::Tensor& embeddings, const at::Tensor& labels,
+                     const at::Tensor& weights = {}) override;
 
  private:
   const MinerRow& miner_;

@@ -76,8 +76,18 @@ class ConvolutionByProduct : public torch::autograd::Function<ConvolutionByProdu
   }
 };
 
+// With AVX2 alone, LibTorch 2.11's weight gradient of such a convolution of channels-last maps
+// holds memory that nothing has written, once in a while.
+bool HasBrokenWeightGradient(const at::Tensor& weight, int64_t stride) {
+  constexpr int64_t kLanes = 8;
+  return weight.size(2) == 1 && stride > 1 &&
+         (weight.size(0) % kLanes != 0 || weight.size(1) % kLanes != 0);
+}
+
 bool TakesProduct(const at::Tensor& x, const at::Tensor& weight, int64_t stride, int64_t padding) {
-  if (!x.is_cpu() || !at::GradMode::is_enabled() || weight.size(2) == 1) return false;
+  if (!x.is_cpu() || !at::GradMode::is_enabled()) return false;
+  if (HasBrokenWeightGradient(weight, stride)) return true;
+  if (weight.size(2) == 1) return false;
   const int64_t pixels = OutSide(x.size(2), weight.size(2), stride, padding) *
                          OutSide(x.size(3), weight.size(2), stride, padding);
   return pixels <= (x.scalar_type() == at::kBFloat16 ? kWeightGradientByProduct : kAllByProduct);
