@@ -69,7 +69,7 @@ std::vector<v1::Collection> AllCollections(const serve::RetrievalClient& client)
   return all;
 }
 
-void List(const serve::RetrievalClient& client, const CollectionsArguments& arguments) {
+void ListAll(const serve::RetrievalClient& client, const CollectionsArguments& arguments) {
   const std::vector<v1::Collection> all = AllCollections(client);
   if (arguments.json) {
     nlohmann::json document = nlohmann::json::array();
@@ -154,7 +154,7 @@ void DeclareCreate(CLI::App& verb, const Arguments& arguments) {
 void DeclareCollections(CLI::App& verb) {
   verb.require_subcommand(1);
   const auto arguments = std::make_shared<CollectionsArguments>();
-  Declare(verb, arguments, "list", "all collections, by name", "list", List);
+  Declare(verb, arguments, "list", "all collections, by name", "list", ListAll);
   DeclareCreate(verb, arguments);
   DeclareName(Declare(verb, arguments, "describe", "what a collection holds", "describe north",
                       [](const serve::RetrievalClient& client, const CollectionsArguments& a) {

@@ -19,10 +19,9 @@
 namespace fluke::cli {
 namespace {
 
-constexpr uint64_t kMaxImageBytes = uint64_t{1} << 30;
 constexpr int kItemsPerCall = 256;
 constexpr uint64_t kBytesPerCall = 8 << 20;  // of photographs
-constexpr int kPage = 1000;
+constexpr int kItemsPage = 1000;
 
 // Of verbs that look at all items, or at those that match.
 struct FilterArguments : ServerArguments {
@@ -227,7 +226,7 @@ void DeclareScroll(CLI::App& verb) {
     v1::ScrollRequest request;
     request.set_collection(arguments->collection);
     request.set_filter(arguments->filter);
-    request.set_page_size(kPage);
+    request.set_page_size(kItemsPage);
     // The header needs every item's fields.
     std::vector<v1::ScrollResponse> pages;
     ItemLines lines;

@@ -19,8 +19,6 @@
 namespace fluke::cli {
 namespace {
 
-constexpr uint64_t kMaxImageBytes = uint64_t{1} << 30;
-
 struct IdentifyArguments : ServerArguments {
   std::string image;
   std::string id;

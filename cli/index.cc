@@ -9,13 +9,16 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/local_build.h"
 #include "cli/verbs.h"
 #include "common/csv.h"
 #include "common/embeddings.h"
 #include "common/error.h"
 #include "common/files.h"
 #include "index/factory.h"
+#include "index/layout.h"
 #include "index/live_index.h"
+#include "index/local/local_files.h"
 #include "index/merge.h"
 #include "index/reader.h"
 #include "index/verify.h"
@@ -35,20 +38,19 @@ struct IndexArguments {
   std::string ids_file;
   std::vector<std::string> shards;
   bool replace = false;
+  LocalBuildArguments local;
   bool json = false;
 };
 
-void PrintInfo(const IndexInfo& info, bool json) {
-  if (json) {
-    std::cout << nlohmann::json{{"factory", info.factory},          {"metric", info.metric},
-                                {"dimension", info.dimension},      {"size", info.size},
-                                {"fingerprint", info.fingerprint},  {"snapshot", info.snapshot},
-                                {"changed", info.changed},          {"bytes", info.bytes},
-                                {"memory_bytes", info.memory_bytes}}
-                     .dump(2)
-              << "\n";
-    return;
-  }
+nlohmann::json ToJson(const IndexInfo& info) {
+  return {{"factory", info.factory},          {"metric", info.metric},
+          {"dimension", info.dimension},      {"size", info.size},
+          {"fingerprint", info.fingerprint},  {"snapshot", info.snapshot},
+          {"changed", info.changed},          {"bytes", info.bytes},
+          {"memory_bytes", info.memory_bytes}};
+}
+
+void PrintTable(const IndexInfo& info) {
   std::cout << "items        " << info.size << "\n"
             << "dimension    " << info.dimension << "\n"
             << "metric       " << info.metric << "\n"
@@ -58,6 +60,32 @@ void PrintInfo(const IndexInfo& info, bool json) {
             << "bytes        " << info.bytes << "\n"
             << "memory_bytes " << info.memory_bytes << "\n"
             << "fingerprint  " << (info.fingerprint.empty() ? "unknown" : info.fingerprint) << "\n";
+}
+
+// local: what there is to say of the folder's local evidence, null: nothing.
+void PrintInfo(const std::string& index, const nlohmann::ordered_json& local, bool json) {
+  const bool vectors = layout::HoldsIndex(index) || local.is_null();
+  nlohmann::json document = nlohmann::json::object();
+  if (vectors) {
+    const IndexInfo info = OpenIndex(index)->Describe();
+    if (json) {
+      document = ToJson(info);
+    } else {
+      PrintTable(info);
+    }
+  }
+  if (!local.is_null()) document["local"] = local;
+  if (json) {
+    std::cout << document.dump(2) << "\n";
+    return;
+  }
+  for (const auto& [name, value] : local.items()) {
+    std::cout << "local " << name << " " << value << "\n";
+  }
+}
+
+void PrintInfo(const std::string& index, bool json) {
+  PrintInfo(index, DescribeLocal(index), json);
 }
 
 // The writer, and with it what it holds in memory, is gone afterwards.
@@ -81,12 +109,21 @@ void Build(const IndexArguments& arguments) {
                                 .target_recall = arguments.target_recall};
   AddAndCommit(embeddings, arguments.replace ? ReplaceIndex(arguments.index, options)
                                              : CreateIndex(arguments.index, options));
-  PrintInfo(OpenIndex(arguments.index)->Describe(), arguments.json);
 }
 
 void BuildOrSayHowToReplace(const IndexArguments& arguments) {
+  if (arguments.embeddings.empty() && arguments.local.manifest.empty()) {
+    throw CLI::RequiredError("--embeddings or --local");
+  }
   try {
-    Build(arguments);
+    const bool local = !arguments.local.manifest.empty();
+    if (local && !arguments.replace && layout::HoldsLocal(arguments.index)) {
+      Throw(absl::StatusCode::kAlreadyExists, arguments.index, ": has local evidence already");
+    }
+    if (!arguments.embeddings.empty()) Build(arguments);
+    PrintInfo(arguments.index,
+              local ? BuildLocal(arguments.local, arguments.index) : DescribeLocal(arguments.index),
+              arguments.json);
   } catch (const Error& error) {
     if (error.code() != absl::StatusCode::kAlreadyExists) throw;
     Throw(error.code(), error.what(), "; --replace puts the new one in its place");
@@ -103,7 +140,7 @@ void Add(const IndexArguments& arguments) {
                     " dimensions, the index ", arguments.index, " has ", before.dimension);
   }
   AddAndCommit(embeddings, std::move(writer));
-  PrintInfo(OpenIndex(arguments.index)->Describe(), arguments.json);
+  PrintInfo(arguments.index, arguments.json);
 }
 
 // One id a line.
@@ -129,11 +166,15 @@ void Remove(const IndexArguments& arguments) {
     std::cerr << "note: " << static_cast<int64_t>(ids.size()) - removed << " of " << ids.size()
               << " ids were not in the index\n";
   }
-  PrintInfo(OpenIndex(arguments.index)->Describe(), arguments.json);
+  PrintInfo(arguments.index, arguments.json);
 }
 
 void Verify(const IndexArguments& arguments) {
-  const std::vector<FileCheck> checks = VerifyIndex(arguments.index);
+  const std::vector<FileCheck> local = VerifyLocal(arguments.index);
+  const bool vectors = layout::HoldsIndex(arguments.index) || local.empty();
+  std::vector<FileCheck> checks;
+  if (vectors) checks = VerifyIndex(arguments.index);
+  checks.insert(checks.end(), local.begin(), local.end());
   nlohmann::json files = nlohmann::json::array();
   int64_t damaged = 0;
   for (const FileCheck& check : checks) {
@@ -146,7 +187,7 @@ void Verify(const IndexArguments& arguments) {
     }
   }
   NeighborCheck neighbors;
-  if (damaged == 0) neighbors = VerifyNeighbors(arguments.index);
+  if (damaged == 0 && vectors) neighbors = VerifyNeighbors(arguments.index);
   if (arguments.json) {
     std::cout << nlohmann::json{{"damaged", damaged},
                                 {"files", files},
@@ -155,7 +196,7 @@ void Verify(const IndexArguments& arguments) {
                                 {"problem", neighbors.problem}}
                      .dump(2)
               << "\n";
-  } else if (damaged == 0) {
+  } else if (damaged == 0 && vectors) {
     std::cout << (neighbors.problem.empty() ? "good     " : "WRONG    ") << neighbors.recall
               << " of the 20 nearest of " << neighbors.queries << " sampled items found\n";
   }
@@ -167,19 +208,19 @@ void Verify(const IndexArguments& arguments) {
 
 void Compact(const IndexArguments& arguments) {
   OpenLiveIndex(arguments.index, {.compact_after_rows = -1})->Compact();
-  PrintInfo(OpenIndex(arguments.index)->Describe(), arguments.json);
+  PrintInfo(arguments.index, arguments.json);
 }
 
 void Merge(const IndexArguments& arguments) {
   MergeIndexes({arguments.shards.begin(), arguments.shards.end()}, arguments.index,
                arguments.replace);
-  PrintInfo(OpenIndex(arguments.index)->Describe(), arguments.json);
+  PrintInfo(arguments.index, arguments.json);
 }
 
 void DeclareBuild(CLI::App& index, const std::shared_ptr<IndexArguments>& arguments) {
   CLI::App* verb = index.add_subcommand("build", "Make an index of an embeddings folder");
-  verb->add_option("--embeddings", arguments->embeddings, "Folder that `fluke embed` wrote")
-      ->required();
+  verb->add_option("--embeddings", arguments->embeddings, "Folder that `fluke embed` wrote");
+  DeclareLocalBuild(*verb, arguments->local);
   verb->add_option("--out", arguments->index, "Index folder to make")->required();
   std::string presets;
   for (const IndexPreset& preset : IndexPresets()) {
@@ -202,7 +243,9 @@ void DeclareBuild(CLI::App& index, const std::shared_ptr<IndexArguments>& argume
   verb->add_flag("--replace", arguments->replace, "Put it in the place of an index that is there");
   verb->add_flag("--json", arguments->json, "Print one JSON document");
   verb->footer(
-      "Example:\n  fluke index build --embeddings gallery --out gallery.index --preset fast");
+      "Example:\n  fluke index build --embeddings gallery --out gallery.index --preset fast\n  "
+      "fluke "
+      "index build --local photos.csv --out gallery.index");
   verb->callback([arguments] { BuildOrSayHowToReplace(*arguments); });
 }
 
@@ -231,8 +274,7 @@ void DeclareInfo(CLI::App& index, const std::shared_ptr<IndexArguments>& argumen
   verb->add_option("--index", arguments->index, "Index folder")->required();
   verb->add_flag("--json", arguments->json, "Print one JSON document");
   verb->footer("Example:\n  fluke index info --index gallery.index --json");
-  verb->callback(
-      [arguments] { PrintInfo(OpenIndex(arguments->index)->Describe(), arguments->json); });
+  verb->callback([arguments] { PrintInfo(arguments->index, arguments->json); });
 }
 
 void DeclareVerify(CLI::App& index, const std::shared_ptr<IndexArguments>& arguments) {
@@ -250,6 +292,15 @@ void DeclareCompact(CLI::App& index, const std::shared_ptr<IndexArguments>& argu
   verb->add_flag("--json", arguments->json, "Print one JSON document");
   verb->footer("Example:\n  fluke index compact --index gallery.index");
   verb->callback([arguments] { Compact(*arguments); });
+}
+
+void DeclareCalibrate(CLI::App& index) {
+  CLI::App* verb = index.add_subcommand(
+      "calibrate", "Learn how embedding and local scores are to be read as probabilities");
+  const auto arguments = std::make_shared<CalibrateArguments>();
+  DeclareLocalCalibrate(*verb, *arguments);
+  verb->footer("Example:\n  fluke index calibrate --index gallery.index --from training.index");
+  verb->callback([arguments] { std::cout << CalibrateLocal(*arguments).dump() << "\n"; });
 }
 
 void DeclareMerge(CLI::App& index, const std::shared_ptr<IndexArguments>& arguments) {
@@ -276,6 +327,7 @@ void DeclareIndex(CLI::App& verb) {
   DeclareVerify(verb, arguments);
   DeclareCompact(verb, arguments);
   DeclareMerge(verb, arguments);
+  DeclareCalibrate(verb);
 }
 
 }  // namespace fluke::cli

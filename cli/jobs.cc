@@ -21,7 +21,7 @@ namespace fluke::cli {
 namespace {
 
 constexpr uint64_t kMaxConfigBytes = 1 << 20;
-constexpr int kPage = 1000;
+constexpr int kJobsPage = 1000;
 
 struct JobsArguments : ServerArguments {
   bool json = false;
@@ -140,7 +140,7 @@ void Submit(const JobsArguments& arguments) {
 void List(const JobsArguments& arguments) {
   const serve::TrainingClient client = arguments.Connect();
   v1::ListJobsRequest request;
-  request.set_page_size(kPage);
+  request.set_page_size(kJobsPage);
   v1::ListJobsResponse all;
   do {
     v1::ListJobsResponse page = client.List(request);

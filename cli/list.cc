@@ -7,9 +7,16 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/verbs.h"
-#include "common/metrics.h"
+#include "common/curation/split_kinds.h"
+#include "common/local/geometry.h"
+#include "common/metrics/protocol.h"
+#include "common/metrics/retrieval.h"
+#include "common/metrics/trec.h"
 #include "common/table.h"
 #include "index/factory.h"
+#include "index/local/score_calibration.h"
+#include "index/ranking/fusion.h"
+#include "index/ranking/step.h"
 #include "train/tables.h"
 
 namespace fluke::cli {
@@ -27,19 +34,27 @@ std::vector<NameAndHelp> Rows(const Table& table) {
   return rows;
 }
 
-struct List {
+struct NamedList {
   std::string_view name;
   std::string_view help;
   std::vector<NameAndHelp> rows;
 };
 
-std::vector<List> Lists() {
-  std::vector<List> lists;
+std::vector<NamedList> Lists() {
+  std::vector<NamedList> lists;
   for (const train::ChoiceTable& table : train::ChoiceTables()) {
     lists.push_back({table.name, table.help, Rows(table.rows())});
   }
+  lists.push_back({"splits", "data split --by", Rows(SplitKinds())});
   lists.push_back({"metrics", "evaluate --metrics, validation.metrics", Rows(RetrievalMetrics())});
+  lists.push_back({"trec-metrics", "evaluate --run --metrics", Rows(TrecMeasures())});
+  lists.push_back({"protocols", "evaluate --protocol", Rows(Protocols())});
   lists.push_back({"index-presets", "index build --preset", Rows(IndexPresets())});
+  lists.push_back({"geometry", "search --local --geometry", Rows(GeometryModels())});
+  lists.push_back({"calibration", "index calibrate --method", Rows(CalibrationMethods())});
+  lists.push_back({"steps", "search --pipeline, serve's pipeline", Rows(ranking::Steps())});
+  lists.push_back({"fusion-methods", "steps.fusion.method, pipeline fuse --method",
+                   Rows(ranking::FusionMethods())});
   return lists;
 }
 
@@ -71,7 +86,7 @@ void DeclareList(CLI::App& verb) {
                   "one of: " + StrJoin(Names(Lists()), ", ") + "; nothing: names the lists");
   verb.add_flag("--json", arguments->json, "one JSON document");
   verb.callback([arguments] {
-    const std::vector<List> lists = Lists();
+    const std::vector<NamedList> lists = Lists();
     Print(arguments->list.empty() ? Rows(lists) : Find(lists, "list", arguments->list).rows,
           arguments->json);
   });

@@ -13,7 +13,6 @@ namespace {
 
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
-constexpr int kExitInterrupted = 130;
 
 // In the order of the data.
 constexpr Verb kVerbs[] = {
@@ -21,14 +20,27 @@ constexpr Verb kVerbs[] = {
      "fluke data synth --out flukes"},
     {"train", DeclareTrain, "train a model from a config",
      "fluke train train/presets/demo_a.yaml --run runs/a"},
+    {"cv", DeclareCv, "cross-validation: train on all folds but one, embed that one",
+     "fluke cv whale.yaml --folds 5 --run runs/cv"},
+    {"tune", DeclareTune, "search for good values of a config's fields",
+     "fluke tune whale.yaml --space space.yaml --study studies/whale --trials 40 --workers 2"},
+    {"runs", DeclareRuns, "what runs there are, how they differ, and the same again",
+     "fluke runs list runs --by recall@1"},
     {"embed", DeclareEmbed, "turn photographs into embeddings",
      "fluke embed --model runs/a,runs/b --data photos/ --out embeddings"},
     {"index", DeclareIndex, "make, change and check an index of embeddings",
      "fluke index build --embeddings gallery --out gallery.index"},
     {"search", DeclareSearch, "rank an index for each of many queries",
      "fluke search --index gallery.index --queries embeddings -k 20 --out ranking.csv"},
-    {"evaluate", DeclareEvaluate, "retrieval metrics of embeddings or of a ranking",
-     "fluke evaluate --embeddings embeddings --metrics recall@1,map@r --json"},
+    {"pipeline", DeclarePipeline,
+     "check a ranking pipeline, learn what its steps need, fuse rankings",
+     "fluke pipeline check ranking.yaml --index gallery.index"},
+    {"evaluate", DeclareEvaluate,
+     "retrieval metrics of embeddings, rankings, trec runs and submissions; leaderboards",
+     "fluke evaluate --embeddings embeddings --metrics recall@1,map@r --json\n"
+     "  fluke evaluate --protocol market1501 --embeddings embeddings --bootstrap 1000\n"
+     "  fluke evaluate --run results.txt --qrels qrels.txt --metrics all_trec --per-query -\n"
+     "  fluke evaluate --leaderboard runs/ --bootstrap 1000 --out board/"},
     {"serve", DeclareServe, "answer similarity queries over gRPC",
      "fluke serve --model runs/a,runs/b --index gallery --listen 127.0.0.1:50051"},
     {"key", DeclareKey, "make an API key for a server's clients", "fluke key"},

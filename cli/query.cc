@@ -16,6 +16,7 @@
 #include "cli/verbs.h"
 #include "common/error.h"
 #include "common/files.h"
+#include "common/local/matched_regions.h"
 #include "common/manifest.h"
 #include "common/npy.h"
 #include "common/sheet.h"
@@ -23,8 +24,7 @@
 namespace fluke::cli {
 namespace {
 
-constexpr uint64_t kMaxImageBytes = uint64_t{1} << 30;
-constexpr int kSheetPicturePx = 256;
+constexpr int kQueryPicturePx = 256, kMatchPicturePx = 420;
 
 struct QueryArguments : ServerArguments {
   std::vector<std::string> images;
@@ -44,6 +44,7 @@ struct QueryArguments : ServerArguments {
   uint32_t ef_search = 0;
   std::vector<std::string> manifests;
   std::string sheet;
+  std::string match_sheet;
   bool json = false;
 };
 
@@ -72,8 +73,13 @@ class KnownPhotos {
     cv::Mat Picture() const {
       if (item == nullptr) return {};
       DecodeOptions options;
-      options.min_side_px = kSheetPicturePx;
+      options.min_side_px = kQueryPicturePx;
       return LoadCropped(*manifest, *item, options);
+    }
+    // Without regard to its box.
+    cv::Mat WholePicture() const {
+      if (item == nullptr) return {};
+      return manifest->images->Load(*item, {.min_side_px = kMatchPicturePx}).pixels;
     }
   };
   Photo WithId(const std::string& id) const { return Look(by_id_, id); }
@@ -233,13 +239,17 @@ void PrintTable(const AskedQuery& query) {
   }
 }
 
-cv::Mat QueryPicture(const AskedQuery& query) {
-  if (query.photo) return query.photo.Picture();
+// The photograph that was sent.
+cv::Mat SentPicture(const AskedQuery& query, int min_side_px) {
   if (!query.request.has_image()) return {};
   DecodeOptions options;
-  options.min_side_px = kSheetPicturePx;
+  options.min_side_px = min_side_px;
   const std::string& image = query.request.image();
   return DecodeImage(std::as_bytes(std::span(image)), options, query.name).pixels;
+}
+
+cv::Mat QueryPicture(const AskedQuery& query) {
+  return query.photo ? query.photo.Picture() : SentPicture(query, kQueryPicturePx);
 }
 
 void WriteSheet(const std::filesystem::path& path, const std::vector<AskedQuery>& queries,
@@ -257,6 +267,56 @@ void WriteSheet(const std::filesystem::path& path, const std::vector<AskedQuery>
     }
   }
   WriteContactSheet(path, sheet);
+}
+
+Region RegionOf(const v1::Region& region) {
+  return {.x = region.x(), .y = region.y(), .diameter = region.diameter()};
+}
+
+// A query and its best neighbour.
+MatchPicture PictureOf(const serve::RetrievalClient& client, const AskedQuery& query,
+                       const KnownPhotos& photos) {
+  const v1::Hit& best = query.response.hits(0);
+  v1::MatchRequest request;
+  if (query.request.has_image()) {
+    request.set_image(query.request.image());
+    if (query.request.has_crop()) *request.mutable_crop() = query.request.crop();
+    request.set_exclude_id(query.request.exclude_id());
+  } else {
+    request.set_item_id(query.request.item_id());
+  }
+  request.add_ids(best.id());
+  request.set_collection(query.request.collection());
+  const v1::MatchResponse response = client.Match(request);
+  const cv::Mat sent = SentPicture(query, kMatchPicturePx);
+  MatchPicture picture{.query_rgb = sent.empty() ? query.photo.WholePicture() : sent,
+                       .gallery_rgb = photos.WithId(best.id()).WholePicture(),
+                       .query_name = query.name,
+                       .gallery_name = best.identity() + "   " + best.id(),
+                       .verdict = {},
+                       .regions = {}};
+  for (const v1::MatchedRegions& match : response.items(0).regions()) {
+    picture.regions.push_back({.query = RegionOf(match.query()),
+                               .gallery = RegionOf(match.item()),
+                               .weight = match.weight()});
+  }
+  picture.verdict =
+      absl::StrFormat("%d matched regions, score %.3f", picture.regions.size(), best.score());
+  return picture;
+}
+
+void WriteMatchSheet(const serve::RetrievalClient& client, const std::filesystem::path& path,
+                     const std::vector<AskedQuery>& queries, const KnownPhotos& photos) {
+  std::vector<MatchPicture> pictures;
+  for (const AskedQuery& query : queries) {
+    const bool is_photograph = query.request.has_image() || query.request.has_item_id();
+    if (query.error || !is_photograph || query.response.hits().empty()) continue;
+    pictures.push_back(PictureOf(client, query, photos));
+  }
+  if (pictures.empty()) {
+    InvalidArgument("--match-sheet: no query is a photograph or an item that has a neighbour");
+  }
+  WriteMatches(path, pictures);
 }
 
 void Ask(const serve::RetrievalClient& client, const QueryArguments& arguments, AskedQuery* query) {
@@ -301,6 +361,9 @@ void RunQuery(const QueryArguments& arguments) {
     for (const AskedQuery& query : queries) PrintTable(query);
   }
   if (!arguments.sheet.empty()) WriteSheet(arguments.sheet, queries, photos);
+  if (!arguments.match_sheet.empty()) {
+    WriteMatchSheet(client, arguments.match_sheet, queries, photos);
+  }
   if (failed.empty()) return;
   std::vector<std::string> reasons;
   for (const AskedQuery* query : failed) {
@@ -349,6 +412,11 @@ void DeclareQuery(CLI::App& verb) {
                   "CSV, folder or zip with the gallery's pictures (for --sheet) and the queries' "
                   "boxes and identities; may be given several times");
   verb.add_option("--sheet", arguments->sheet, "PNG to write: queries and their neighbours")
+      ->needs("--manifest");
+  verb.add_option(
+          "--match-sheet", arguments->match_sheet,
+          "PNG to write: photographs and their best neighbours, with lines between matching "
+          "regions; the server's ranking needs local evidence")
       ->needs("--manifest");
   verb.add_flag("--json", arguments->json, "print one JSON document");
   verb.callback([arguments] { RunQuery(*arguments); });

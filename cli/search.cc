@@ -3,25 +3,27 @@
 #include <iostream>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "absl/strings/str_format.h"
+#include "cli/local_search.h"
+#include "cli/ranking_sink.h"
 #include "cli/verbs.h"
-#include "common/csv.h"
 #include "common/embeddings.h"
 #include "common/error.h"
-#include "common/files.h"
 #include "common/filter.h"
 #include "common/progress.h"
+#include "index/ranking/pipeline.h"
 #include "index/reader.h"
 
 namespace fluke::cli {
 namespace {
 
-constexpr size_t kBlockQueries = 256;
+constexpr size_t kSearchedAtOnce = 256;
 
 struct SearchArguments {
   std::string index;
@@ -30,45 +32,18 @@ struct SearchArguments {
   SearchOptions options;
   std::string filter;
   int64_t snapshot = 0;
+  std::string pipeline;
   OpenOptions open;
   bool exclude_self = false;
+  LocalSearchArguments local;
 };
 
-// Where the ranking goes: a file, complete or absent, or stdout.
-class RankingSink {
- public:
-  explicit RankingSink(const std::string& path) {
-    if (!path.empty()) file_ = std::make_unique<AtomicFile>(path);
-  }
-  void Write(std::string_view text) {
-    if (file_ != nullptr) {
-      file_->Append(text);
-    } else {
-      std::cout << text;
-    }
-  }
-  void Finish() {
-    if (file_ != nullptr) {
-      file_->Commit();
-    } else if (!std::cout.flush()) {
-      Throw(absl::StatusCode::kUnavailable, "cannot write the ranking to stdout");
-    }
-  }
-
- private:
-  std::unique_ptr<AtomicFile> file_;
-};
-
-std::string RankingLines(const VectorIndex& index, const Item& query,
-                         const std::vector<Neighbor>& neighbors) {
-  std::string lines;
+void WriteRanking(const VectorIndex& index, const Item& query,
+                  const std::vector<Neighbor>& neighbors, RankingSink& sink) {
   for (size_t i = 0; i < neighbors.size(); ++i) {
-    const Item item = index.item(neighbors[i].row);
-    // Nine digits tell any two float32 apart.
-    lines += CsvLine({query.id, query.identity, std::to_string(i + 1), item.id, item.identity,
-                      absl::StrFormat("%.9g", neighbors[i].score)});
+    sink.Write(query, static_cast<int64_t>(i) + 1, index.item(neighbors[i].row),
+               neighbors[i].score);
   }
-  return lines;
 }
 
 std::vector<int64_t> OwnRows(const VectorIndex& index, std::span<const Item> queries) {
@@ -77,10 +52,18 @@ std::vector<int64_t> OwnRows(const VectorIndex& index, std::span<const Item> que
   return rows;
 }
 
-void Search(const SearchArguments& arguments) {
-  const auto index = arguments.snapshot > 0
-                         ? OpenIndexAt(arguments.index, arguments.snapshot, arguments.open)
-                         : OpenIndex(arguments.index, arguments.open);
+// Behind the pipeline, where one is asked for.
+std::shared_ptr<const VectorIndex> Open(const SearchArguments& arguments) {
+  std::optional<ranking::Pipeline> pipeline;
+  if (!arguments.pipeline.empty()) pipeline = ranking::LoadPipeline(arguments.pipeline);
+  std::shared_ptr<const VectorIndex> index =
+      arguments.snapshot > 0 ? OpenIndexAt(arguments.index, arguments.snapshot, arguments.open)
+                             : OpenIndex(arguments.index, arguments.open);
+  return pipeline ? ranking::RankWith(*pipeline, std::move(index), arguments.index) : index;
+}
+
+void SearchVectors(const SearchArguments& arguments) {
+  const std::shared_ptr<const VectorIndex> index = Open(arguments);
   SearchOptions options = arguments.options;
   Filter filter;
   if (!arguments.filter.empty()) {
@@ -99,20 +82,43 @@ void Search(const SearchArguments& arguments) {
               << " items: all of them are ranked\n";
   }
   RankingSink sink(arguments.out);
-  sink.Write(CsvLine({"query_id", "query_identity", "rank", "id", "identity", "score"}));
   Progress progress("search", static_cast<int64_t>(queries.items.size()), "queries");
   const size_t width = static_cast<size_t>(info.dimension);
-  for (size_t begin = 0; begin < queries.items.size(); begin += kBlockQueries) {
-    const size_t count = std::min(kBlockQueries, queries.items.size() - begin);
+  for (size_t begin = 0; begin < queries.items.size(); begin += kSearchedAtOnce) {
+    const size_t count = std::min(kSearchedAtOnce, queries.items.size() - begin);
     const auto items = std::span(queries.items).subspan(begin, count);
     const std::vector<int64_t> exclude =
         arguments.exclude_self ? OwnRows(*index, items) : std::vector<int64_t>();
-    const auto results = index->Search(
-        std::span(queries.vectors.values).subspan(begin * width, count * width), options, exclude);
-    for (size_t q = 0; q < count; ++q) sink.Write(RankingLines(*index, items[q], results[q]));
+    std::vector<QueryPhotograph> photographs;
+    for (const Item& item : items) photographs.push_back({.item_id = item.id});
+    const auto results = index->SearchPhotographs(
+        std::span(queries.vectors.values).subspan(begin * width, count * width), options, exclude,
+        photographs);
+    for (size_t q = 0; q < count; ++q) WriteRanking(*index, items[q], results[q], sink);
     progress.Advance(static_cast<int64_t>(count));
   }
   sink.Finish();
+}
+
+void Search(SearchArguments& arguments) {
+  if (arguments.local.manifest.empty()) {
+    if (arguments.queries.empty()) throw CLI::RequiredError("--queries or --local");
+    SearchVectors(arguments);
+    return;
+  }
+  if (!arguments.filter.empty() || !arguments.pipeline.empty() || arguments.snapshot > 0 ||
+      arguments.options.min_score > -std::numeric_limits<float>::infinity()) {
+    InvalidArgument(
+        "--local does not go with --filter, --min-score, --snapshot and --pipeline; the step "
+        "local_evidence of a pipeline does");
+  }
+  arguments.local.index = arguments.index;
+  arguments.local.queries = arguments.queries;
+  arguments.local.out = arguments.out;
+  arguments.local.k = arguments.options.k;
+  arguments.local.one_per_identity = arguments.options.one_per_identity;
+  arguments.local.exclude_self = arguments.exclude_self;
+  SearchLocal(arguments.local);
 }
 
 }  // namespace
@@ -121,18 +127,21 @@ void DeclareSearch(CLI::App& verb) {
   const auto arguments = std::make_shared<SearchArguments>();
   const CLI::Range positive(1, std::numeric_limits<int>::max());
   verb.add_option("--index", arguments->index, "Index folder")->required();
-  verb.add_option("--queries", arguments->queries, "Embeddings folder, one query a row")
-      ->required();
+  verb.add_option("--queries", arguments->queries, "Embeddings folder, one query a row");
   verb.add_option("-k", arguments->options.k, "Neighbours wanted")
       ->check(positive)
       ->capture_default_str();
   verb.add_option("--out", arguments->out, "Ranking CSV to write; stdout otherwise");
+  DeclareLocalSearch(verb, arguments->local);
   verb.add_option("--filter", arguments->filter,
                   "Only items that match: 'camera = \"north\" and year >= 2019'; =, !=, <, <=, >, "
                   ">=, in (..), exists(field), and, or, not; fields: id, identity, path, metadata");
   verb.add_option("--min-score", arguments->options.min_score, "Leave out neighbours below");
   verb.add_flag("--one-per-identity", arguments->options.one_per_identity,
                 "The best photograph of each of k individuals");
+  verb.add_option(
+      "--pipeline", arguments->pipeline,
+      "YAML file of ranking steps (`fluke list steps`); scores are then the pipeline's");
   verb.add_option("--snapshot", arguments->snapshot,
                   "Search the index as it was at this snapshot, of those that are kept")
       ->check(positive);

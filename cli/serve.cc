@@ -18,6 +18,7 @@
 
 #include "cli/job_seams.h"
 #include "cli/notify.h"
+#include "cli/served_pipelines.h"
 #include "cli/verbs.h"
 #include "common/config.h"
 #include "common/error.h"
@@ -32,13 +33,12 @@
 namespace fluke::cli {
 namespace {
 
-constexpr int kExitInterrupted = 130;
-
 struct ServeArguments {
   std::string config;
   std::vector<std::string> models;
   std::string index;
   std::string data;
+  std::string pipeline;
   std::string listen;
   std::string http;
   std::string device;
@@ -54,16 +54,16 @@ struct ServeArguments {
 
 // What a signal handler may touch: the first SIGINT or SIGTERM asks for a graceful stop, the second
 // ends the process at once.
-sem_t stop_requested;
+sem_t stop_posted;
 std::atomic<int> stop_signals = 0;
 
 void OnStopSignal(int /*signal*/) {
   if (stop_signals.fetch_add(1) > 0) _exit(kExitInterrupted);
-  sem_post(&stop_requested);
+  sem_post(&stop_posted);
 }
 
 void CatchStopSignals() {
-  sem_init(&stop_requested, /*pshared=*/0, /*value=*/0);
+  sem_init(&stop_posted, /*pshared=*/0, /*value=*/0);
   struct sigaction action = {};
   action.sa_handler = OnStopSignal;
   sigaction(SIGINT, &action, nullptr);
@@ -71,7 +71,7 @@ void CatchStopSignals() {
 }
 
 void WaitForStopSignal() {
-  while (sem_wait(&stop_requested) != 0 && errno == EINTR) {
+  while (sem_wait(&stop_posted) != 0 && errno == EINTR) {
   }
 }
 
@@ -92,12 +92,14 @@ void ResolvePaths(const std::filesystem::path& config_file, v1::ServeConfig* con
   };
   if (config->has_index()) resolve(config->mutable_index());
   if (config->has_photos()) resolve(config->mutable_photos());
+  if (config->has_pipeline()) resolve(config->mutable_pipeline());
   if (config->has_data()) resolve(config->mutable_data());
   if (config->jobs().has_data()) resolve(config->mutable_jobs()->mutable_data());
   for (std::string& model : *config->mutable_model()) resolve(&model);
   for (v1::ServedCollection& collection : *config->mutable_collection()) {
     resolve(collection.mutable_index());
     if (collection.has_photos()) resolve(collection.mutable_photos());
+    if (collection.has_pipeline()) resolve(collection.mutable_pipeline());
     for (std::string& model : *collection.mutable_model()) resolve(&model);
   }
   for (v1::ServedModel& model : *config->mutable_models()) {
@@ -124,6 +126,9 @@ v1::ServeConfig ReadConfig(const ServeArguments& arguments) {
   }
   if (!arguments.data.empty()) {
     overrides.push_back("data=" + nlohmann::json(absolute(arguments.data)).dump());
+  }
+  if (!arguments.pipeline.empty()) {
+    overrides.push_back("pipeline=" + nlohmann::json(absolute(arguments.pipeline)).dump());
   }
   if (!arguments.models.empty()) {
     nlohmann::json models;
@@ -181,10 +186,16 @@ serve::Openers OpenersOf(const ServeArguments& arguments, const v1::ServeConfig&
   train::EmbedderOptions embedder = arguments.embedder;
   embedder.threads = config.threads();
   embedder.device = gpu ? "auto" : config.device();
+  const ServedPipelines pipelines(config);
   return {.open_live =
-              [open](const std::filesystem::path& folder) { return OpenToChange(folder, open); },
-          .open_read_only = [open](const std::filesystem::path& folder)
-              -> std::shared_ptr<const VectorIndex> { return OpenIndex(folder, open); },
+              [open, pipelines](const std::filesystem::path& folder) {
+                return pipelines.Rank(OpenToChange(folder, open), folder);
+              },
+          .open_read_only =
+              [open, pipelines](const std::filesystem::path& folder) {
+                return pipelines.Rank(std::shared_ptr<const VectorIndex>(OpenIndex(folder, open)),
+                                      folder);
+              },
           .create_index =
               [](const std::filesystem::path& folder, const serve::NewIndex& index) {
                 CreateEmptyIndex(folder, {.factory = index.type,
@@ -192,8 +203,12 @@ serve::Openers OpenersOf(const ServeArguments& arguments, const v1::ServeConfig&
                                           .dimension = index.dimension,
                                           .fingerprint = index.fingerprint});
               },
-          .open_embedder = [embedder](const std::vector<std::string>& runs)
-              -> std::shared_ptr<const Embedder> { return train::OpenEmbedder(runs, embedder); }};
+          .open_embedder = [embedder, pipelines](const std::vector<std::string>& runs)
+              -> std::shared_ptr<const Embedder> {
+            train::EmbedderOptions options = embedder;
+            SetEmbedding(pipelines.EmbeddingOf(runs), &options);
+            return train::OpenEmbedder(runs, options);
+          }};
 }
 
 void RunServe(const ServeArguments& arguments) {
@@ -237,6 +252,8 @@ void DeclareServe(CLI::App& verb) {
                   "only")
       ->delimiter(',');
   verb.add_option("--index", arguments->index, "index folder");
+  verb.add_option("--pipeline", arguments->pipeline,
+                  "YAML file of ranking steps (`fluke list steps`) that the index is searched by");
   verb.add_option("--data", arguments->data,
                   "folder where the server keeps what clients make: collections and aliases");
   verb.add_option("--listen", arguments->listen,
@@ -255,7 +272,8 @@ void DeclareServe(CLI::App& verb) {
                   "file to write the port of --http to, once serving");
   verb.add_option("--device", arguments->device,
                   "auto (default), cpu, cuda: of the model; gpu: of model and index");
-  verb.add_option("--precision", arguments->embedder.precision, "fp32 (default) or bf16");
+  verb.add_option("--precision", arguments->embedder.precision,
+                  "fp32 (default) or bf16 (where the CPU has instructions for it)");
   verb.callback([arguments] { RunServe(*arguments); });
 }
 

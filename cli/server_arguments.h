@@ -1,6 +1,7 @@
 // The options of every verb that asks a running server: where it is, and who asks.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -9,6 +10,8 @@
 #include "serve/client_options.h"
 
 namespace fluke::cli {
+
+inline constexpr uint64_t kMaxImageBytes = uint64_t{1} << 30;  // of a photograph that is sent
 
 struct ServerArguments {
   std::string server = "127.0.0.1:50051";

@@ -9,6 +9,8 @@
 
 namespace fluke::cli {
 
+inline constexpr int kExitInterrupted = 130;  // by a signal, as shells have it
+
 struct Verb {
   std::string_view name;
   void (*declare)(CLI::App& verb);
@@ -18,9 +20,13 @@ struct Verb {
 
 void DeclareData(CLI::App& verb);
 void DeclareTrain(CLI::App& verb);
+void DeclareCv(CLI::App& verb);
+void DeclareTune(CLI::App& verb);
+void DeclareRuns(CLI::App& verb);
 void DeclareEmbed(CLI::App& verb);
 void DeclareIndex(CLI::App& verb);
 void DeclareSearch(CLI::App& verb);
+void DeclarePipeline(CLI::App& verb);
 void DeclareEvaluate(CLI::App& verb);
 void DeclareServe(CLI::App& verb);
 void DeclareKey(CLI::App& verb);

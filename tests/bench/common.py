@@ -48,6 +48,10 @@ class Bench:
     def fluke_json(self, *words):
         return json.loads(self.fluke(*words, "--json").strip().splitlines()[-1])
 
+    def fluke_json_document(self, *words):
+        """Of a verb whose document takes several lines."""
+        return json.loads(self.fluke(*words, "--json"))
+
     def preset(self, name):
         return ROOT / "train" / "presets" / f"{name}.yaml"
 

@@ -20,7 +20,7 @@ import sys
 import time
 
 import common
-from server_process import ServerProcess, say
+from server_process import ServerProcess, free_port, say
 
 try:
     import grpc
@@ -29,6 +29,8 @@ except ImportError:
     grpc = None
 
 DIMENSION = 64
+GOOD_ITEM = "b1000"  # no hostile input names it, so that none of them deletes it rightly
+QUIET_S = 20  # before memory is looked at: the allocator keeps what was freed for ten seconds
 AT_FAULT = ("INTERNAL", "UNKNOWN", "DATA_LOSS", "DEADLINE_EXCEEDED", "UNAVAILABLE")
 # gRPC's own services parse by themselves, and call a damaged message INTERNAL.
 NOT_OURS = ("health and reflection",)
@@ -60,7 +62,7 @@ class Attack:
         self.good = self.channel()
         path, make, answer, *_ = contracts.of("Retrieval/Search")
         self._search = self.good.unary_unary(path, request_serializer=make.SerializeToString, response_deserializer=answer.FromString)
-        self._good_request = make(item_id="b0", k=5)
+        self._good_request = make(item_id=GOOD_ITEM, k=5)
         self.streams = {m[0] for m in contracts.methods if m[3] or m[4]} | {"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"}
 
     def channel(self, **more):
@@ -83,7 +85,7 @@ class Attack:
                     time.sleep(0.1)
             else:
                 raise RuntimeError("refused for two seconds")
-            if not (len(hits) == 5 and hits[0].id == "b0"):
+            if not (len(hits) == 5 and hits[0].id == GOOD_ITEM):
                 self.tally.amiss.append(f"good query after {after}: wrong answer")
         except (grpc.RpcError, RuntimeError) as error:
             self.tally.amiss.append(f"good query after {after}: {error}"[:400])
@@ -184,12 +186,6 @@ class Attack:
             self.good_query("the round")
 
 
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 def main():
     options = common.parser(__doc__)
     options.add_argument("--rounds", type=int, default=5)
@@ -230,7 +226,7 @@ def main():
         attack.round(contracts, photograph, round_number)
         if not server.is_up():
             break
-        time.sleep(2)
+        time.sleep(QUIET_S)
         memory.append(server.memory_mb())
         descriptors.append(server.descriptors())
         say(f"round {round_number + 1}: {attack.tally.inputs} inputs, resident {memory[-1][0]:.1f} MB, anonymous {memory[-1][1]:.1f} MB, "

@@ -3,7 +3,7 @@
 
 Two indexes of 50,000 x 256 random unit vectors behind one server; callers ask an alias, one query after the other. First nothing
 happens, then the alias is moved between the two every 2 seconds and both are opened anew in turns, once a second or as soon as
-the one before has been.
+the one before has been. Both are asked for over HTTP from here: a process that starts for each of them would be what the queries wait for.
 """
 import array
 import json
@@ -15,8 +15,10 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 
 import common
+from server_process import free_port
 
 DIMENSION = 256
 
@@ -37,15 +39,19 @@ def write_embeddings(folder, rows, seed):
     return folder
 
 
-class Repeated(threading.Thread):
-    """Does something every so many seconds until ended: `done` and `failed` count how it went."""
+def call_collections(address, method, body):
+    request = urllib.request.Request(f"http://{address}/api/fluke.v1.Collections/{method}", json.dumps(body).encode(),
+                                     {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
 
-    def __init__(self, bench, address, seconds, *commands):
+
+class Repeated(threading.Thread):
+    """Makes calls in turns, every so many seconds until ended: `done` and `failed` count how it went."""
+
+    def __init__(self, address, seconds, method, *bodies):
         super().__init__()
-        # The client's own start is no part of what is measured.
-        self.call = lambda words: subprocess.run(["nice", "-n", "10", bench.args.fluke, "collections", *words, "--server", address],
-                                                 stdout=subprocess.DEVNULL)
-        self.seconds, self.commands = seconds, commands
+        self.address, self.seconds, self.method, self.bodies = address, seconds, method, bodies
         self.stop = threading.Event()
         self.done, self.failed = 0, 0
         self.start()
@@ -53,10 +59,11 @@ class Repeated(threading.Thread):
     def run(self):
         begin = time.monotonic()
         while not self.stop.wait(max(0, begin + self.seconds * (self.done + self.failed) - time.monotonic())):
-            words = self.commands[self.done % len(self.commands)]
-            if self.call(words).returncode == 0:
+            try:
+                call_collections(self.address, self.method, self.bodies[self.done % len(self.bodies)])
                 self.done += 1
-            else:
+            except (OSError, ValueError) as error:
+                print(self.method, error, file=sys.stderr)
                 self.failed += 1
 
     def end(self):
@@ -85,15 +92,16 @@ def main():
     config = bench.work / "serve.yaml"
     config.write_text("collection:\n" + "".join(f"- {{name: {name}, index: {name}, read_only: true}}\n" for name in ("one", "two")) +
                       "data: data\n")
-    server = subprocess.Popen([bench.args.fluke, "serve", str(config), "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+    http = f"127.0.0.1:{free_port()}"
+    server = subprocess.Popen([bench.args.fluke, "serve", str(config), "--listen", "127.0.0.1:0", "--set", f"http_listen={http}"],
+                              stdout=subprocess.PIPE, text=True)
     try:
         address = re.search(r"127\.0\.0\.1:\d+", server.stdout.readline())[0]
-        subprocess.run([bench.args.fluke, "collections", "alias", "live=one", "--server", address], check=True,
-                       stdout=subprocess.DEVNULL)
+        call_collections(http, "UpdateAliases", {"set": {"live": "one"}})
         load(bench, program, address, queries, 3)  # warm-up
         before = load(bench, program, address, queries, bench.args.seconds)
-        switches = Repeated(bench, address, 2, ("alias", "live=two"), ("alias", "live=one"))
-        reloads = Repeated(bench, address, 1, ("reload", "one"), ("reload", "two"))
+        switches = Repeated(http, 2, "UpdateAliases", {"set": {"live": "two"}}, {"set": {"live": "one"}})
+        reloads = Repeated(http, 1, "ReloadCollection", {"name": "one"}, {"name": "two"})
         during = load(bench, program, address, queries, bench.args.seconds)
         switches.end()
         reloads.end()

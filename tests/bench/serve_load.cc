@@ -6,17 +6,20 @@
 //
 // LIST.txt: a photograph's path a line.
 #include <algorithm>
-#include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <memory>
 #include <string>
-#include <thread>
 #include <vector>
+
+#include <grpcpp/grpcpp.h>
 
 #include "common/files.h"
 #include "common/npy.h"
-#include "serve/client.h"
+#include "fluke/v1/retrieval.grpc.pb.h"
+#include "serve/channel.h"
 #include "tests/bench/search_bench.h"
 
 namespace fluke {
@@ -45,33 +48,61 @@ std::vector<v1::SearchRequest> Requests(const std::string& kind, const std::stri
   return requests;
 }
 
-// Seconds that each query took, ascending. Counts those that failed.
-std::vector<double> Phase(const serve::RetrievalClient& client,
-                          const std::vector<v1::SearchRequest>& requests, int concurrency,
-                          double seconds, std::atomic<int64_t>* failed) {
-  std::vector<std::vector<double>> times(static_cast<size_t>(concurrency));
+// One caller: its query under way, and where it goes on when that is answered.
+struct Caller {
+  size_t next = 0;  // request
+  double began = 0;
+  std::unique_ptr<grpc::ClientContext> context;
+  v1::SearchResponse response;
+  grpc::Status status;
+};
+
+void Ask(v1::Retrieval::Stub& stub, const std::vector<v1::SearchRequest>& requests, Caller* caller,
+         grpc::CompletionQueue* queue) {
+  caller->context = std::make_unique<grpc::ClientContext>();
+  caller->context->set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+  caller->began = Seconds();
+  const auto reader =
+      stub.AsyncSearch(caller->context.get(), requests[caller->next % requests.size()], queue);
+  reader->Finish(&caller->response, &caller->status, caller);
+}
+
+// Seconds that each query took, ascending. Counts those that failed. One thread for all callers:
+// the machine is the server's.
+std::vector<double> Phase(v1::Retrieval::Stub& stub, const std::vector<v1::SearchRequest>& requests,
+                          int concurrency, double seconds, int64_t* failed) {
+  grpc::CompletionQueue queue;
+  std::vector<Caller> callers(static_cast<size_t>(concurrency));
   const double end = Seconds() + seconds;
-  {
-    std::vector<std::jthread> callers;
-    for (size_t c = 0; c < times.size(); ++c) {
-      callers.emplace_back([&, c] {
-        for (size_t i = c; Seconds() < end; i += times.size()) {
-          const double begin = Seconds();
-          try {
-            const auto response = client.Search(requests[i % requests.size()]);
-            times[c].push_back(Seconds() - begin);
-            if (response.hits_size() != kTop) std::abort();
-          } catch (const std::exception& error) {
-            if (failed->fetch_add(1) == 0) std::cerr << error.what() << "\n";
-          }
-        }
-      });
+  for (size_t c = 0; c < callers.size(); ++c) {
+    callers[c].next = c;
+    Ask(stub, requests, &callers[c], &queue);
+  }
+  std::vector<double> times;
+  size_t under_way = callers.size();
+  void* tag = nullptr;
+  bool is_whole = false;
+  while (under_way > 0 && queue.Next(&tag, &is_whole)) {
+    auto& caller = *static_cast<Caller*>(tag);
+    const double now = Seconds();
+    if (caller.status.ok()) {
+      times.push_back(now - caller.began);
+      if (caller.response.hits_size() != kTop) std::abort();
+    } else if ((*failed)++ == 0) {
+      std::cerr << caller.status.error_message() << "\n";
+    }
+    caller.next += callers.size();
+    if (now < end) {
+      Ask(stub, requests, &caller, &queue);
+    } else {
+      --under_way;
     }
   }
-  std::vector<double> all;
-  for (const auto& some : times) all.insert(all.end(), some.begin(), some.end());
-  std::sort(all.begin(), all.end());
-  return all;
+  queue.Shutdown();
+  while (queue.Next(&tag, &is_whole)) {
+  }
+  std::sort(times.begin(), times.end());
+  return times;
 }
 
 }  // namespace
@@ -85,12 +116,13 @@ int main(int argc, char** argv) {
   }
   try {
     const auto requests = fluke::Requests(argv[2], argv[3], argc == 8 ? argv[7] : "");
-    const fluke::serve::RetrievalClient client(argv[1], std::chrono::seconds(30));
+    const auto stub = fluke::v1::Retrieval::NewStub(
+        fluke::serve::OpenChannel(argv[1], {.timeout = std::chrono::seconds(30)}));
     const int concurrency = std::stoi(argv[4]);
     const double seconds = std::stod(argv[6]);
-    std::atomic<int64_t> failed = 0;
-    fluke::Phase(client, requests, concurrency, std::stod(argv[5]), &failed);
-    const auto times = fluke::Phase(client, requests, concurrency, seconds, &failed);
+    int64_t failed = 0;
+    fluke::Phase(*stub, requests, concurrency, std::stod(argv[5]), &failed);
+    const auto times = fluke::Phase(*stub, requests, concurrency, seconds, &failed);
     if (times.empty()) {
       std::cerr << "no query was answered\n";
       return 1;
@@ -103,8 +135,8 @@ int main(int argc, char** argv) {
         "{\"q_per_s\": %.1f, \"p50_ms\": %.3f, \"p99_ms\": %.3f, \"requests\": %zu, \"failed\": "
         "%lld}\n",
         static_cast<double>(times.size()) / seconds, at(0.5), at(0.99), times.size(),
-        static_cast<long long>(failed.load()));
-    return failed.load() == 0 ? 0 : 1;
+        static_cast<long long>(failed));
+    return failed == 0 ? 0 : 1;
   } catch (const std::exception& error) {
     std::cerr << error.what() << "\n";
     return 1;

@@ -44,6 +44,7 @@ class BadInput(unittest.TestCase):
     def test_an_unknown_choice_suggests_the_right_one(self):
         self.assert_refused(("train", self.config, "--set", "model.backbone=resnet19", "--run", self.folder / "x"), 2,
                             "resnet19", "resnet18")
+        self.assertFalse((self.folder / "x").exists())  # what was refused leaves nothing
 
     def test_an_unknown_verb_or_option_is_wrong_usage(self):
         self.assert_refused(("serch",), 2, "serch", "did you mean 'search'")

@@ -96,6 +96,16 @@ def query(address, *arguments):
     return run_json("query", "--server", address, *arguments)["queries"][0]["hits"]
 
 
+def kill_once(is_time, *arguments, seconds=60):
+    """Starts fluke and kills it (-9) once `is_time()`; returns whether it was still at work then."""
+    process = subprocess.Popen([BINARY, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + seconds
+    while not is_time() and time.monotonic() < until and process.poll() is None:
+        time.sleep(0.02)
+    process.kill()
+    return process.wait() == -signal.SIGKILL
+
+
 def kill_after(seconds, *arguments):
     """Starts fluke and kills it (-9) after so many seconds; returns whether it was still at work then."""
     process = subprocess.Popen([BINARY, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
