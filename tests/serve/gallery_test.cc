@@ -280,7 +280,7 @@ TEST_F(Gallery, MakesNoChangeForAClientThatHasGone) {
   EXPECT_EQ(stub_->Delete(&context, second, &response).error_code(),
             grpc::StatusCode::DEADLINE_EXCEEDED);
   // The server's clock of a call starts a little later than the client's.
-  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  std::this_thread::sleep_for(std::chrono::seconds(1));
   live_->gate.Open();
   change.join();
   // Changes are made one after the other: when this one is answered, the other has had its turn.

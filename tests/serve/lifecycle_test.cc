@@ -252,7 +252,7 @@ TEST(Deadline, EndsACallThatWaitsForItsTurnAndSparesTheSearch) {
   const Answer late = running.Search(VectorRequest({0, 1, 0}), milliseconds(50));
   EXPECT_EQ(late.status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
   // The server counts from when it heard of the call, so that its own deadline is a little later.
-  std::this_thread::sleep_for(milliseconds(200));
+  std::this_thread::sleep_for(seconds(1));
   running.index->gate.Open();
   EXPECT_TRUE(first.get().status.ok());
   EXPECT_TRUE(running.Search(VectorRequest({0, 0, 1})).status.ok());
@@ -275,7 +275,7 @@ TEST(Cancel, OfACallThatWaitsForItsTurnSparesTheSearch) {
   v1::SearchResponse response;
   const grpc::Status status = running.stub->Search(&context, VectorRequest({0, 1, 0}), &response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::CANCELLED);
-  std::this_thread::sleep_for(milliseconds(200));  // the server has heard of it by now
+  std::this_thread::sleep_for(seconds(1));  // the server has heard of it by now
   running.index->gate.Open();
   EXPECT_TRUE(first.get().status.ok());
   EXPECT_TRUE(running.Search(VectorRequest({0, 0, 1})).status.ok());
@@ -292,7 +292,7 @@ TEST(Stop, LetsSearchesUnderWayFinish) {
     }));
   }
   running.index->gate.AwaitWaiting(1);
-  std::this_thread::sleep_for(milliseconds(200));  // the others wait in the queues by now
+  std::this_thread::sleep_for(seconds(1));  // the others wait in the queues by now
   auto stop = std::async(std::launch::async, [&] { running.server.Stop(seconds(20)); });
   EXPECT_EQ(stop.wait_for(milliseconds(200)), std::future_status::timeout);
   running.index->gate.Open();
@@ -313,7 +313,8 @@ TEST(Stop, RefusesNewSearchesWhileOldOnesFinish) {
   });
   running.index->gate.AwaitWaiting(1);
   auto stop = std::async(std::launch::async, [&] { running.server.Stop(seconds(20)); });
-  std::this_thread::sleep_for(milliseconds(100));
+  while (running.server.is_ready()) std::this_thread::sleep_for(milliseconds(1));
+  std::this_thread::sleep_for(milliseconds(100));  // what Stop does next is to refuse calls
   const Answer late = running.Search(VectorRequest({1, 0, 0}));
   EXPECT_EQ(late.status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(late.status.error_message(), "the server is stopping");

@@ -53,6 +53,10 @@ class PipelineTest : public ::testing::Test {
     pipeline_->Submit(ImageQuery(image, &result));
     return result;
   }
+  // Until so many images wait for the model, which its gate keeps from them.
+  void AwaitDecoded(size_t images) const {
+    while (pipeline_->waiting_pixels() < images) std::this_thread::yield();
+  }
   static bool Ready(const Result& result) {
     return result.wait_for(seconds(0)) == std::future_status::ready;
   }
@@ -140,7 +144,7 @@ TEST_F(PipelineTest, EmbedsImagesInBatches) {
   results.push_back(SubmitImage(red_));
   embedder_->gate.AwaitWaiting(1);
   for (int i = 0; i < 8; ++i) results.push_back(SubmitImage(i % 2 == 0 ? blue_ : red_));
-  std::this_thread::sleep_for(std::chrono::milliseconds(200));  // they are decoded by now
+  AwaitDecoded(8);
   embedder_->gate.Open();
   for (size_t i = 0; i < results.size(); ++i) {
     const int64_t expected_row = i == 0 || i % 2 == 0 ? 0 : 2;  // red is north, blue is up
@@ -156,7 +160,7 @@ TEST_F(PipelineTest, CutsBatchesAtThePreferredSizes) {
   results.push_back(SubmitImage(red_));
   embedder_->gate.AwaitWaiting(1);
   for (int i = 0; i < 7; ++i) results.push_back(SubmitImage(red_));
-  std::this_thread::sleep_for(std::chrono::milliseconds(200));  // they are decoded by now
+  AwaitDecoded(7);
   embedder_->gate.Open();
   for (Result& result : results) EXPECT_TRUE(result.get().ok());
   // Of 7 the largest preferred size is 4, of 3 it is 2; less than any goes as it is.
@@ -188,13 +192,14 @@ TEST_F(PipelineTest, RefusesImagesBeyondTheirBytesButAlwaysTakesOne) {
   embedder_->gate.Close();
   Result embedding = SubmitImage(red_);
   embedder_->gate.AwaitWaiting(1);
-  // One waits for the model, one is held by the decoder, one waits to be decoded: of five at least
-  // two are refused.
+  // One waits for the model, one is held by the decoder, one waits to be decoded: of five two are
+  // refused.
   std::vector<Result> more;
-  for (int i = 0; i < 5; ++i) {
-    more.push_back(SubmitImage(red_));
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
+  more.push_back(SubmitImage(red_));
+  AwaitDecoded(1);
+  more.push_back(SubmitImage(red_));
+  while (pipeline_->waiting_images() > 0) std::this_thread::yield();
+  for (int i = 0; i < 3; ++i) more.push_back(SubmitImage(red_));
   int refused = 0;
   for (Result& result : more) {
     if (!Ready(result)) continue;
