@@ -42,11 +42,12 @@ int32_t FourComponents(const int8_t* query) {
   return four;
 }
 
-// Tiles of Q queries and B blocks hold their sums in registers. An instruction set gives Tile; the
-// loops over q and b must be unrolled: otherwise GCC keeps the sums in memory.
+// Tiles of Q queries and B blocks hold their sums in registers: kTile = Q B, B at most kMostBlocks.
+// An instruction set gives Tile and its largest Q; the loops over q and b must be unrolled:
+// otherwise GCC keeps the sums in memory.
 
 struct Avx512Vnni {
-  static constexpr int kQueries = 8, kBlocks = 2, kBlocksAlone = 8;
+  static constexpr int kQueries = 8, kTile = 16, kMostBlocks = 8;
 
   template <int Q, int B>
   __attribute__((target("avx512f,avx512vnni"))) static void Tile(const uint8_t* codes,
@@ -89,7 +90,7 @@ bool HasAvx512Vnni() {
 }
 
 struct Avx2 {
-  static constexpr int kQueries = 4, kBlocks = 1, kBlocksAlone = 4;
+  static constexpr int kQueries = 4, kTile = 4, kMostBlocks = 4;
 
   template <int Q, int B>
   __attribute__((target("avx2"))) static void Tile(const uint8_t* codes, int64_t groups,
@@ -128,39 +129,36 @@ struct Avx2 {
 
 bool HasAvx2() { return __builtin_cpu_supports("avx2"); }
 
-template <typename InstructionSet>
-void TiledDots(const uint8_t* codes, int64_t block_count, int64_t groups, const int8_t* queries,
-               int64_t query_count, int32_t* dots) {
-  constexpr int kQ = InstructionSet::kQueries, kB = InstructionSet::kBlocks;
-  constexpr int kAlone = InstructionSet::kBlocksAlone;
+// The queries from `q` on in tiles of Q, the rest in tiles of half as many: a line of codes that is
+// loaded serves the whole tile.
+template <typename InstructionSet, int Q>
+void TiledDotsFrom(int64_t q, const uint8_t* codes, int64_t block_count, int64_t groups,
+                   const int8_t* queries, int64_t query_count, int32_t* dots) {
+  constexpr int kB = std::min(InstructionSet::kMostBlocks, InstructionSet::kTile / Q);
   const int64_t stride = block_count * kCodeBlockRows, block_bytes = groups * kCodeLineBytes;
-  int64_t q = 0;
-  for (; q + kQ <= query_count; q += kQ) {
+  for (; q + Q <= query_count; q += Q) {
     const int8_t* tile = queries + q * 4 * groups;
     int32_t* out = dots + q * stride;
     int64_t b = 0;
     for (; b + kB <= block_count; b += kB) {
-      InstructionSet::template Tile<kQ, kB>(codes + b * block_bytes, groups, tile,
-                                            out + b * kCodeBlockRows, stride);
-    }
-    for (; b < block_count; ++b) {
-      InstructionSet::template Tile<kQ, 1>(codes + b * block_bytes, groups, tile,
+      InstructionSet::template Tile<Q, kB>(codes + b * block_bytes, groups, tile,
                                            out + b * kCodeBlockRows, stride);
     }
-  }
-  for (; q < query_count; ++q) {
-    const int8_t* query = queries + q * 4 * groups;
-    int32_t* out = dots + q * stride;
-    int64_t b = 0;
-    for (; b + kAlone <= block_count; b += kAlone) {
-      InstructionSet::template Tile<1, kAlone>(codes + b * block_bytes, groups, query,
-                                               out + b * kCodeBlockRows, stride);
-    }
     for (; b < block_count; ++b) {
-      InstructionSet::template Tile<1, 1>(codes + b * block_bytes, groups, query,
+      InstructionSet::template Tile<Q, 1>(codes + b * block_bytes, groups, tile,
                                           out + b * kCodeBlockRows, stride);
     }
   }
+  if constexpr (Q > 1) {
+    TiledDotsFrom<InstructionSet, Q / 2>(q, codes, block_count, groups, queries, query_count, dots);
+  }
+}
+
+template <typename InstructionSet>
+void TiledDots(const uint8_t* codes, int64_t block_count, int64_t groups, const int8_t* queries,
+               int64_t query_count, int32_t* dots) {
+  TiledDotsFrom<InstructionSet, InstructionSet::kQueries>(0, codes, block_count, groups, queries,
+                                                          query_count, dots);
 }
 
 // The kernel saves AMX's tiles only for processes that have asked for them.

@@ -12,7 +12,7 @@ namespace {
 // Groups below and beyond a tile's 16, blocks and queries around the tiles.
 constexpr int64_t kGroups[] = {1, 8, 15, 16, 32, 48};
 constexpr int64_t kBlocks[] = {1, 2, 3, 8, 9, 64};
-constexpr int64_t kQueries[] = {1, 4, 7, 8, 15, 16, 17, 40};
+constexpr int64_t kQueries[] = {1, 2, 5, 7, 8, 15, 16, 17, 40};
 
 struct Operands {
   std::vector<uint8_t> codes;
