@@ -144,5 +144,31 @@ class Monitoring(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 
+class TestTotals(unittest.TestCase):
+    def totals(self, **files):
+        """Of {preset: {test: its status in ctest's JUnit file}}: exit code and lines."""
+        with tempfile.TemporaryDirectory() as folder:
+            paths = []
+            for name, cases in files.items():
+                paths.append(pathlib.Path(folder, f"{name.replace('_second', '.second')}.xml"))
+                paths[-1].write_text("<testsuite>%s</testsuite>" % "".join(
+                    f'<testcase name="{test}" status="{status}"/>' for test, status in cases.items()))
+            done = subprocess.run(["python3", DEPLOY / "test_totals.py", *paths], capture_output=True, text=True, timeout=60)
+            return done.returncode, done.stdout.splitlines()
+
+    def test_what_failed_is_named_and_counts(self):
+        self.assertEqual(self.totals(release={"a": "run", "b": "fail"}, asan={"a": "run"}),
+                         (1, ["failed: b (preset release)", "2 passed, 1 failed, 0 skipped"]))
+
+    def test_no_test_is_a_failure(self):
+        self.assertEqual(self.totals(release={}), (1, ["failed: preset release ran no test", "0 passed, 1 failed, 0 skipped"]))
+
+    def test_a_second_try_counts_for_its_own_preset_and_is_named(self):
+        self.assertEqual(self.totals(release={"a": "run", "b": "fail"}, release_second={"b": "run"}, asan={"b": "run"}),
+                         (0, ["passed at the second try: b (preset release)", "3 passed, 0 failed, 0 skipped"]))
+        self.assertEqual(self.totals(release={"b": "fail"}, release_second={"b": "fail"}, asan={"b": "run"})[0], 1)
+        self.assertEqual(self.totals(release={"b": "run"}, asan={"b": "fail"}, release_second={"b": "run"})[0], 1)
+
+
 if __name__ == "__main__":
     unittest.main()
