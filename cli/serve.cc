@@ -16,6 +16,7 @@
 #include <spdlog/spdlog.h>
 #include <nlohmann/json.hpp>
 
+#include "absl/synchronization/mutex.h"
 #include "cli/job_seams.h"
 #include "cli/notify.h"
 #include "cli/served_pipelines.h"
@@ -82,6 +83,11 @@ void RaiseDescriptorLimit() {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kEnough) return;
   limit.rlim_cur = std::min(limit.rlim_max, kEnough);
   setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// Debian's Abseil looks for deadlocks: each of gRPC's locks goes through one graph of all of them.
+void TakeLocksWithoutChecks() {
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 }
 
 // Paths in a config file are relative to it.
@@ -221,6 +227,7 @@ void RunServe(const ServeArguments& arguments) {
     return;
   }
   RaiseDescriptorLimit();
+  TakeLocksWithoutChecks();
   serve::RetrievalServer server(config, {.training = JobSeams(), .predictors = {}});
   server.Load(openers);
   // From here on a signal stops gracefully; while loading it ends the process, which has
