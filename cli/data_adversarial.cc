@@ -3,6 +3,7 @@
 #include <iostream>
 #include <memory>
 
+#include <spdlog/spdlog.h>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_format.h"
@@ -54,7 +55,8 @@ void WriteWeighted(const AdversarialArguments& arguments, const Manifest& manife
   WriteManifestCsv(arguments.out, items);
 }
 
-void Print(const AdversarialArguments& arguments, const AdversarialReport& report) {
+void Print(const AdversarialArguments& arguments, const AdversarialReport& report,
+           size_t unreadable) {
   if (arguments.json) {
     nlohmann::ordered_json features = nlohmann::ordered_json::array();
     for (const FeatureAuc& feature : report.features) {
@@ -65,6 +67,7 @@ void Print(const AdversarialArguments& arguments, const AdversarialReport& repor
     }
     std::cout << nlohmann::ordered_json{{"train", report.train},
                                         {"test", report.test},
+                                        {"unreadable", unreadable},
                                         {"auc", report.auc},
                                         {"features", features}}
                      .dump()
@@ -88,10 +91,12 @@ void Adversarial(const AdversarialArguments& arguments) {
   const Manifest manifest = ReadManifest(arguments.manifest);
   const FeatureTable features =
       PhotoFeatures(manifest, FolderOfPhotographs(manifest), arguments.threads);
+  for (const BadRow& bad : features.unreadable)
+    spdlog::warn("left out {} (line {}): {}", bad.path, bad.line, bad.reason);
   const AdversarialReport report = CompareSplits(
       manifest.items, features, EmbeddingRows(arguments, manifest), arguments.options);
   if (!arguments.out.empty()) WriteWeighted(arguments, manifest, report);
-  Print(arguments, report);
+  Print(arguments, report, features.unreadable.size());
 }
 
 }  // namespace

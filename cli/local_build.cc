@@ -97,7 +97,11 @@ void DeclareLocalCalibrate(CLI::App& verb, CalibrateArguments& arguments) {
   verb.add_option("--index", arguments.index, "Index folder with embeddings and local evidence")
       ->required();
   verb.add_option("--from", arguments.from,
-                  "Index folder of training photographs to learn from; default: the same");
+                  "Index folder to learn from, of individuals that its model was not trained on: "
+                  "embeddings look better than they are where it was; default: the same");
+  verb.add_flag("--sibling", arguments.sibling,
+                "The embeddings of --from are of another model, which was trained in the same way "
+                "but without these individuals");
   std::string methods;
   for (const CalibrationMethod& method : CalibrationMethods()) {
     methods += StrCat("\n", method.name, ": ", method.help);
@@ -116,10 +120,10 @@ void DeclareLocalCalibrate(CLI::App& verb, CalibrateArguments& arguments) {
 nlohmann::ordered_json CalibrateLocal(const CalibrateArguments& arguments) {
   const std::string from = arguments.from.empty() ? arguments.index : arguments.from;
   const auto global = OpenIndex(from);
-  const EvidenceCalibration calibration =
-      CalibrateEvidence(LocalIndex(from), *global, arguments.options);
-  CheckCalibrationFits(calibration, ReadLocalManifest(arguments.index),
-                       OpenIndex(arguments.index)->Describe());
+  const IndexInfo info = OpenIndex(arguments.index)->Describe();
+  EvidenceCalibration calibration = CalibrateEvidence(LocalIndex(from), *global, arguments.options);
+  if (arguments.sibling) calibration.fingerprint = info.fingerprint;
+  CheckCalibrationFits(calibration, ReadLocalManifest(arguments.index), info);
   WriteEvidenceCalibration(arguments.index, calibration);
   return {{"queries", calibration.queries},
           {"pairs", calibration.pairs},

@@ -30,7 +30,8 @@ nlohmann::ordered_json DescribeLocal(const std::filesystem::path& index);
 
 struct CalibrateArguments {
   std::string index;
-  std::string from;  // index folder to learn from; "": the same
+  std::string from;      // index folder to learn from; "": the same
+  bool sibling = false;  // its embeddings are of another model, trained in the same way
   CalibrateOptions options;
 };
 

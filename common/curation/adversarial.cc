@@ -25,11 +25,13 @@ struct Examples {
   std::vector<uint8_t> is_test;
 };
 
-Examples ExamplesOf(const std::vector<ManifestItem>& items, const AdversarialOptions& options) {
+Examples ExamplesOf(const std::vector<ManifestItem>& items, const FeatureTable& features,
+                    const AdversarialOptions& options) {
   Examples examples;
   for (size_t i : ItemsInOrder(items, options.seed)) {
     const bool is_test = items[i].split == options.test_split;
     if (!is_test && items[i].split != options.train_split) continue;
+    if (features.rows[i].empty()) continue;
     examples.items.push_back(i);
     examples.is_test.push_back(is_test);
   }
@@ -173,13 +175,14 @@ AdversarialReport CompareSplits(const std::vector<ManifestItem>& items,
                                 const FeatureTable& features,
                                 const std::vector<std::vector<float>>& embeddings,
                                 const AdversarialOptions& options) {
-  const Examples examples = ExamplesOf(items, options);
+  const Examples examples = ExamplesOf(items, features, options);
   AdversarialReport report;
   report.test = std::count(examples.is_test.begin(), examples.is_test.end(), uint8_t{1});
   report.train = static_cast<int64_t>(examples.items.size()) - report.test;
   if (report.train == 0 || report.test == 0) {
-    InvalidArgument("split '", options.train_split, "' has ", report.train, " photographs and '",
-                    options.test_split, "' ", report.test, "; both need some");
+    InvalidArgument("split '", options.train_split, "' has ", report.train,
+                    " readable photographs and '", options.test_split, "' ", report.test,
+                    "; both need some");
   }
   const cv::Mat x = Matrix64(examples, features, embeddings);
   const std::vector<int> fold_of = FoldOfExamples(items, examples, options.folds);

@@ -35,12 +35,13 @@ struct AdversarialReport {
   // difference can be told.
   double auc = .5;
   std::vector<FeatureAuc> features;  // most telling first
-  // Out-of-fold probability that the item is of test; NaN for items of neither split.
+  // Out-of-fold probability that the item is of test; NaN for items of neither split or left out.
   std::vector<double> p_test;
 };
 
-// embeddings: rows of numbers beside those of `features`, one an item; empty: none; an item without
-// one has an empty row. Throws InvalidArgument where a split has fewer identities than folds.
+// Items without features (an empty row) are left out. embeddings: rows of numbers beside those of
+// `features`, one an item; empty: none; an item without one has an empty row. Throws
+// InvalidArgument where a split has fewer identities than folds.
 AdversarialReport CompareSplits(const std::vector<ManifestItem>& items,
                                 const FeatureTable& features,
                                 const std::vector<std::vector<float>>& embeddings,

@@ -71,6 +71,7 @@ void LookAt(const cv::Mat& rgb, Row* row) {
   (*row)[kSharpness] = std::log1p(edges[0] * edges[0]);
 }
 
+// Throws where the photograph cannot be read.
 void Measure(const Manifest& manifest, const fs::path& photo_folder, const ManifestItem& item,
              Row* row) {
   if (const auto seconds = ParseTimestamp(item.timestamp)) {
@@ -79,12 +80,7 @@ void Measure(const Manifest& manifest, const fs::path& photo_folder, const Manif
     if (of_day != 0) (*row)[kHour] = static_cast<double>(of_day) / 3600;  // midnight: a date alone
   }
   (*row)[kHasTime] = !std::isnan((*row)[kTime]);
-  DecodedImage image;
-  try {
-    image = manifest.images->Load(item, {.min_side_px = kLookedAtSidePx});
-  } catch (const Error&) {
-    return;
-  }
+  const DecodedImage image = manifest.images->Load(item, {.min_side_px = kLookedAtSidePx});
   const double width = image.full_width, height = image.full_height;
   (*row)[kWidth] = width;
   (*row)[kHeight] = height;
@@ -118,7 +114,7 @@ FeatureTable Telling(const FeatureTable& all) {
   for (size_t column = 0; column < all.names.size(); ++column) {
     double low = std::numeric_limits<double>::infinity(), high = -low;
     for (const Row& row : all.rows) {
-      if (std::isnan(row[column])) continue;
+      if (row.empty() || std::isnan(row[column])) continue;
       low = std::min(low, row[column]);
       high = std::max(high, row[column]);
     }
@@ -128,8 +124,10 @@ FeatureTable Telling(const FeatureTable& all) {
   for (size_t column : kept) table.names.push_back(all.names[column]);
   for (const Row& row : all.rows) {
     table.rows.emplace_back();
+    if (row.empty()) continue;
     for (size_t column : kept) table.rows.back().push_back(row[column]);
   }
+  table.unreadable = all.unreadable;
   return table;
 }
 
@@ -141,15 +139,25 @@ FeatureTable PhotoFeatures(const Manifest& manifest, const fs::path& photo_folde
   const std::vector<std::string> cameras = FrequentCameras(manifest.items);
   for (const std::string& camera : cameras) table.names.push_back("camera=" + camera);
   table.rows.assign(manifest.items.size(), Row(table.names.size(), kUnknown));
+  std::vector<std::string> errors(manifest.items.size());
   Progress progress("features", static_cast<int64_t>(manifest.items.size()));
   ParallelFor(static_cast<int64_t>(manifest.items.size()), threads, [&](int64_t i, int) {
     const ManifestItem& item = manifest.items[i];
     Row& row = table.rows[i];
-    Measure(manifest, photo_folder, item, &row);
     for (size_t camera = 0; camera < cameras.size(); ++camera)
       row[kNames.size() + camera] = item.camera == cameras[camera];
+    try {
+      Measure(manifest, photo_folder, item, &row);
+    } catch (const Error& error) {
+      errors[i] = error.what();
+      row.clear();
+    }
     progress.Advance();
   });
+  for (size_t i = 0; i < errors.size(); ++i) {
+    const ManifestItem& item = manifest.items[i];
+    if (table.rows[i].empty()) table.unreadable.push_back({item.path, item.line, errors[i]});
+  }
   return Telling(table);
 }
 

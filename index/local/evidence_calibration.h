@@ -25,7 +25,7 @@ struct EvidenceCalibration {
 };
 
 struct CalibrateOptions {
-  std::string method = "logistic";  // of CalibrationMethods()
+  std::string method = "isotonic";  // of CalibrationMethods(): local scores have a long tail
   int shortlist = 100;              // nearest by embedding that are compared
   int64_t max_queries = 500;        // photographs tried, evenly spread
   LocalSearchOptions search = {};

@@ -85,7 +85,9 @@ def adversarial(bench, rows, draw):
         if name == "compressed":
             bench.fluke("data", "crop", bench.work / "originals", "--out", bench.work / root, "--quality", 60)
         lines = read(bench.work / "originals" / "manifest.csv")
-        mixed = [row | {"path": f"../{root}/{row['path']}" if row["identity"] in test else row["path"],
+        path_in = {row["source"]: row["path"] for row in read(bench.work / root / "manifest.csv")}
+        path_of = (lambda row: row["path"]) if name == "same" else (lambda row: f"../{root}/{path_in[row['path']]}")
+        mixed = [row | {"path": path_of(row) if row["identity"] in test else row["path"],
                         "split": "test" if row["identity"] in test else "train"} for row in lines]
         report = bench.fluke_json("data", "adversarial", write(bench.work / "originals" / f"{name}.csv", mixed))
         best = report["features"][0]

@@ -299,6 +299,20 @@ TEST(CompareSplits, DoesNotRecogniseIndividuals) {
   EXPECT_NEAR(CompareSplits(made.items, made.features, embeddings, {.c = 100}).auc, .5, .12);
 }
 
+// Which photographs could not be read must not tell train from test.
+TEST(CompareSplits, LeavesOutWhatHasNoFeatures) {
+  Made made = MakeSplits(0, 1);
+  for (size_t i = 120; i < 180; ++i) made.features.rows[i].clear();
+  const AdversarialReport report = CompareSplits(made.items, made.features, {}, {});
+  EXPECT_EQ(report.train, 120);
+  EXPECT_EQ(report.test, 60);
+  EXPECT_NEAR(report.auc, .5, .12);
+  EXPECT_TRUE(std::isnan(report.p_test[120]));
+  for (size_t i = 180; i < 240; ++i) made.features.rows[i].clear();
+  EXPECT_THAT(ErrorOf([&] { CompareSplits(made.items, made.features, {}, {}); }).what(),
+              HasSubstr("'test' 0"));
+}
+
 TEST(CompareSplits, NamesASplitThatIsNotThere) {
   const Made made = MakeSplits(1, 1);
   EXPECT_THAT(

@@ -1,5 +1,6 @@
 """fluke data as a user runs it: divide, find duplicates, look for doubtful labels, crop; and cross-validation, killed in between."""
 import csv
+import json
 import pathlib
 import shutil
 import unittest
@@ -102,6 +103,20 @@ class Data(unittest.TestCase):
         config = fluke.write_config(self.folder / "weighted.yaml", out, epochs=1)
         said = fluke.run("train", config, "--run", self.folder / "weighted", "--set", "data.weight_column=weight")
         self.assertIn("loss", said.stderr)
+
+    def test_a_photograph_that_is_gone_tells_nothing_and_is_named(self):
+        rows = rows_of(self.manifest)
+        split = self.manifest.parent / "gone.csv"
+        with open(split, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            for number, row in enumerate(rows):
+                row["split"] = "test" if number >= 20 else "train"
+                writer.writerow(row | {"path": "gone.jpg"} if number == 20 else row)
+        said = fluke.run("data", "adversarial", split, "--folds", 4, "--json")
+        report = json.loads(said.stdout)
+        self.assertEqual((report["train"], report["test"], report["unreadable"]), (20, len(rows) - 21, 1))
+        self.assertIn("left out gone.jpg (line 22)", said.stderr)
 
     def test_a_cross_validation_goes_on_after_a_kill_and_embeds_each_photograph_once(self):
         config = fluke.write_config(self.folder / "cv.yaml", self.manifest, epochs=1)

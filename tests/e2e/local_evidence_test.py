@@ -1,5 +1,6 @@
 """Local evidence as a user comes by it: photographs in, key points indexed, individuals found, all without a model."""
 import csv
+import json
 import pathlib
 import unittest
 
@@ -107,6 +108,22 @@ class LocalEvidence(unittest.TestCase):
             scores = [float(row["score"]) for row in csv.DictReader(file)]
         self.assertTrue(all(0 <= score <= 1 for score in scores))
         self.check_served(both, rows)
+
+    def test_what_a_sibling_says_of_other_individuals_may_be_taken(self):
+        with open(self.manifest, newline="") as file:
+            rows = [(row["path"], row["identity"], "", 7 * number % 360) for number, row in enumerate(csv.DictReader(file))]
+        indexes = {}
+        for model in ("one", "other"):
+            embeddings = fluke.write_embeddings(self.folder / f"embeddings_{model}", rows)
+            (embeddings / "embeddings.json").write_text(json.dumps({"fingerprint": model, "dimension": 2, "models": [], "data": ""}))
+            indexes[model] = self.folder / model
+            fluke.run("index", "build", "--embeddings", embeddings, "--local", self.manifest, "--out", indexes[model])
+        calibrate = ("index", "calibrate", "--index", indexes["one"], "--from", indexes["other"])
+        refused = fluke.run(*calibrate, check=False)
+        self.assertIn("learned with the model other, the index has one", refused.stderr)
+        fluke.run(*calibrate, "--sibling")
+        fluke.run("search", "--index", indexes["one"], "--queries", self.folder / "embeddings_one", "--local", self.manifest, "--exclude-self",
+                  "--out", self.folder / "sibling.csv")
 
     def check_served(self, index, rows):
         """A server that ranks by local evidence tells which regions match, and `query --match-sheet` draws them."""
