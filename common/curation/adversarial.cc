@@ -38,6 +38,11 @@ Examples ExamplesOf(const std::vector<ManifestItem>& items, const FeatureTable& 
   return examples;
 }
 
+// A train item that was not left out.
+bool IsComparedTrain(const ManifestItem& item, double p_test, const AdversarialOptions& options) {
+  return item.split == options.train_split && !std::isnan(p_test);
+}
+
 // Whole identities, test photographs spread evenly.
 std::vector<int> FoldOfExamples(const std::vector<ManifestItem>& items, const Examples& examples,
                                 int folds) {
@@ -214,7 +219,7 @@ std::vector<double> TrainWeights(const std::vector<ManifestItem>& items,
   std::vector<double> weights(items.size(), kUnknown);
   double sum = 0;
   for (size_t i = 0; i < items.size(); ++i) {
-    if (items[i].split != options.train_split) continue;
+    if (!IsComparedTrain(items[i], report.p_test[i], options)) continue;
     const double odds = report.p_test[i] / std::max(1 - report.p_test[i], 1e-12);
     weights[i] = std::clamp(odds / prior, 1 / most, most);
     sum += weights[i];
@@ -234,7 +239,7 @@ std::vector<bool> MatchedValidation(const std::vector<ManifestItem>& items,
   };
   std::map<std::string, Unit> units;  // ordered: equal means are decided by name
   for (size_t i = 0; i < items.size(); ++i) {
-    if (items[i].split != options.train_split) continue;
+    if (!IsComparedTrain(items[i], report.p_test[i], options)) continue;
     const bool whole = whole_identities && !items[i].identity.empty();
     Unit& unit = units[whole ? "=" + items[i].identity : "\n" + ItemKey(items[i])];
     unit.photos.push_back(i);

@@ -48,7 +48,7 @@ AdversarialReport CompareSplits(const std::vector<ManifestItem>& items,
                                 const AdversarialOptions& options);
 
 // Importance weights of the train items: the odds p / (1 - p) that the item is of test, clipped to
-// [1 / most, most] times the prior odds, scaled to mean 1. NaN for other items.
+// [1 / most, most] times the prior odds, scaled to mean 1. NaN for other items and those left out.
 std::vector<double> TrainWeights(const std::vector<ManifestItem>& items,
                                  const AdversarialReport& report, const AdversarialOptions& options,
                                  double most = 20);

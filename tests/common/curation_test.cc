@@ -335,6 +335,30 @@ TEST(TrainWeights, AreTheOddsOfTestWithMeanOne) {
   EXPECT_TRUE(std::isnan(weights[3]));
 }
 
+TEST(TrainWeights, AreThoseOfTheRestWhereOneIsLeftOut) {
+  std::vector<ManifestItem> items = Named({"a", "b", "c", "d", "e"});
+  for (ManifestItem& item : items) item.split = "train";
+  items[4].split = "test";
+  AdversarialReport report;
+  report.train = 3, report.test = 3;
+  report.p_test = {.8, std::nan(""), .5, .2, .9};
+  const std::vector<double> weights = TrainWeights(items, report, {});
+  EXPECT_NEAR(weights[0], 4 / 1.75, 1e-9);
+  EXPECT_TRUE(std::isnan(weights[1]));
+  EXPECT_NEAR(weights[3], .25 / 1.75, 1e-9);
+}
+
+TEST(MatchedValidation, NeverTakesWhatIsLeftOut) {
+  std::vector<ManifestItem> items = Named({"a", "a", "b", "b"});
+  for (ManifestItem& item : items) item.split = "train";
+  AdversarialReport report;
+  report.train = 3, report.test = 1;
+  report.p_test = {std::nan(""), .9, .6, .7};
+  EXPECT_THAT(MatchedValidation(items, report, {}, 1, false), ElementsAre(false, true, true, true));
+  EXPECT_THAT(MatchedValidation(items, report, {}, .4, true),
+              ElementsAre(false, true, false, false));
+}
+
 TEST(MatchedValidation, TakesThePhotographsOrIdentitiesMostLikeTest) {
   std::vector<ManifestItem> items = Named({"a", "a", "b", "b", "c"});
   for (ManifestItem& item : items) item.split = "train";

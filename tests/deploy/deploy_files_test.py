@@ -152,7 +152,8 @@ class TestTotals(unittest.TestCase):
             for name, cases in files.items():
                 paths.append(pathlib.Path(folder, f"{name.replace('_second', '.second')}.xml"))
                 paths[-1].write_text("<testsuite>%s</testsuite>" % "".join(
-                    f'<testcase name="{test}" status="{status}"/>' for test, status in cases.items()))
+                    f'<testcase name="{test}" status="{status.split()[0]}"><system-out>{status}</system-out></testcase>'
+                    for test, status in cases.items()))
             done = subprocess.run(["python3", DEPLOY / "test_totals.py", *paths], capture_output=True, text=True, timeout=60)
             return done.returncode, done.stdout.splitlines()
 
@@ -162,6 +163,11 @@ class TestTotals(unittest.TestCase):
 
     def test_no_test_is_a_failure(self):
         self.assertEqual(self.totals(release={}), (1, ["failed: preset release ran no test", "0 passed, 1 failed, 0 skipped"]))
+
+    def test_a_sanitizers_report_has_no_second_try(self):
+        for said in ("WARNING: ThreadSanitizer: data race (pid=1)", "x.cc:3:1: runtime error: shift exponent 64 is too large"):
+            self.assertEqual(self.totals(tsan={"a": f"fail {said}"}, tsan_second={"a": "run"}),
+                             (1, ["sanitizer report: a (preset tsan)", "0 passed, 1 failed, 0 skipped"]))
 
     def test_a_second_try_counts_for_its_own_preset_and_is_named(self):
         self.assertEqual(self.totals(release={"a": "run", "b": "fail"}, release_second={"b": "run"}, asan={"b": "run"}),

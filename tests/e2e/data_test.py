@@ -112,11 +112,16 @@ class Data(unittest.TestCase):
             writer.writeheader()
             for number, row in enumerate(rows):
                 row["split"] = "test" if number >= 20 else "train"
-                writer.writerow(row | {"path": "gone.jpg"} if number == 20 else row)
-        said = fluke.run("data", "adversarial", split, "--folds", 4, "--json")
+                writer.writerow(row | {"path": f"gone{number}.jpg"} if number in (3, 20) else row)
+        out = self.folder / "gone_weighted.csv"
+        said = fluke.run("data", "adversarial", split, "--folds", 4, "--json", "--out", out, "--validation", 0.2)
         report = json.loads(said.stdout)
-        self.assertEqual((report["train"], report["test"], report["unreadable"]), (20, len(rows) - 21, 1))
-        self.assertIn("left out gone.jpg (line 22)", said.stderr)
+        self.assertEqual((report["train"], report["test"], report["unreadable"]), (19, len(rows) - 21, 2))
+        self.assertIn("left out gone3.jpg (line 5)", said.stderr)
+        self.assertIn("left out gone20.jpg (line 22)", said.stderr)
+        written = rows_of(out)
+        self.assertEqual([pathlib.Path(row["path"]).name for row in written if row["split"] != "test" and not row["weight"]], ["gone3.jpg"])
+        self.assertEqual(sum(row["split"] == "val" for row in written), 4)
 
     def test_a_cross_validation_goes_on_after_a_kill_and_embeds_each_photograph_once(self):
         config = fluke.write_config(self.folder / "cv.yaml", self.manifest, epochs=1)
