@@ -8,11 +8,6 @@ import unittest
 import fluke_program as fluke
 
 
-def rows_of(path):
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 class Data(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -29,15 +24,15 @@ class Data(unittest.TestCase):
         summary = fluke.run_json("data", "split", self.manifest, "--out", one, "--folds", 5, "--seed", 3)
         self.assertEqual([row["photos"] for row in summary["splits"]], [8] * 5)
         fluke.run("data", "split", shuffled, "--out", other, "--folds", 5, "--seed", 3)
-        splits = {row["path"]: row["split"] for row in rows_of(one)}
+        splits = {row["path"]: row["split"] for row in fluke.csv_rows(one)}
         self.assertEqual(len(splits), 40)
-        self.assertEqual(splits, {row["path"]: row["split"] for row in rows_of(other)})
+        self.assertEqual(splits, {row["path"]: row["split"] for row in fluke.csv_rows(other)})
         self.assertEqual(fluke.run("data", "check", one).returncode, 0)  # its paths are right
 
     def test_a_closed_split_marks_queries_and_gallery(self):
         out = self.folder / "closed.csv"
         fluke.run("data", "split", self.manifest, "--out", out, "--by", "closed", "--fraction", 0.25)
-        for row in rows_of(out):
+        for row in fluke.csv_rows(out):
             self.assertEqual((row["is_gallery"], row["is_query"]),
                              ("true", "false") if row["split"] == "train" else ("false", "true"))
 
@@ -50,12 +45,12 @@ class Data(unittest.TestCase):
         out, clean = self.folder / "duplicates.csv", self.folder / "clean.csv"
         report = fluke.run_json("data", "duplicates", photos, "--distance", 0, "--out", out, "--clean", clean)
         self.assertEqual((report["groups"], report["leaking_photos"], report["surplus"]), (2, 2, 2))
-        self.assertEqual({row["likeness"] for row in rows_of(out)}, {"exact"})
-        self.assertEqual(sorted(row["split"] for row in rows_of(clean)), ["test", "test", "train"])
+        self.assertEqual({row["likeness"] for row in fluke.csv_rows(out)}, {"exact"})
+        self.assertEqual(sorted(row["split"] for row in fluke.csv_rows(clean)), ["test", "test", "train"])
 
     def test_crops_are_a_manifest_of_their_own(self):
         fluke.run("data", "crop", self.manifest, "--out", self.folder / "crops", "--max-side", 40)
-        rows = rows_of(self.folder / "crops" / "manifest.csv")
+        rows = fluke.csv_rows(self.folder / "crops" / "manifest.csv")
         self.assertEqual(len(rows), 40)
         self.assertNotIn("x", rows[0])
         self.assertEqual(fluke.run_json("data", "stats", self.folder / "crops")["width_px"]["max"], 40)
@@ -73,17 +68,17 @@ class Data(unittest.TestCase):
         manifest.write_text("path,identity\n" + "".join(f"{item},{identity}\n" for item, identity in wrong))
         suspects = self.folder / "suspects.csv"
         fluke.run("data", "suspects", manifest, "--embeddings", folder, "--out", suspects, "--neighbors", 4)
-        self.assertEqual([(row["path"], row["suggested"]) for row in rows_of(suspects)], [("a2", "a")])
+        self.assertEqual([(row["path"], row["suggested"]) for row in fluke.csv_rows(suspects)], [("a2", "a")])
         labelled = self.folder / "labelled.csv"
         report = fluke.run_json("data", "pseudo-labels", manifest, "--embeddings", folder, "--out", labelled, "--agree", 3,
                                 "--min-score", 0.9)
         self.assertEqual(report["labelled"], 1)
-        named = {row["path"]: row for row in rows_of(labelled)}
+        named = {row["path"]: row for row in fluke.csv_rows(labelled)}
         self.assertEqual((named["c1"]["identity"], named["c1"]["provenance"]), ("c", "pseudo:neighbours"))
         self.assertEqual(named["c2"]["provenance"], "labelled")
 
     def test_a_timestamp_tells_train_from_test(self):
-        rows = rows_of(self.manifest)
+        rows = fluke.csv_rows(self.manifest)
         split = self.manifest.parent / "seasons.csv"
         with open(split, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, [*rows[0], "timestamp"])
@@ -97,7 +92,7 @@ class Data(unittest.TestCase):
         self.assertEqual(report["features"][0]["name"], "time_years")
         self.assertEqual(report["features"][0]["auc"], 1)
         self.assertGreater(report["auc"], 0.75)
-        written = rows_of(out)
+        written = fluke.csv_rows(out)
         self.assertEqual(sum(row["split"] == "val" for row in written), 4)
         self.assertTrue(all(row["weight"] for row in written if row["split"] != "test"))
         config = fluke.write_config(self.folder / "weighted.yaml", out, epochs=1)
@@ -105,7 +100,7 @@ class Data(unittest.TestCase):
         self.assertIn("loss", said.stderr)
 
     def test_a_photograph_that_is_gone_tells_nothing_and_is_named(self):
-        rows = rows_of(self.manifest)
+        rows = fluke.csv_rows(self.manifest)
         split = self.manifest.parent / "gone.csv"
         with open(split, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(rows[0]))
@@ -119,7 +114,7 @@ class Data(unittest.TestCase):
         self.assertEqual((report["train"], report["test"], report["unreadable"]), (19, len(rows) - 21, 2))
         self.assertIn("left out gone3.jpg (line 5)", said.stderr)
         self.assertIn("left out gone20.jpg (line 22)", said.stderr)
-        written = rows_of(out)
+        written = fluke.csv_rows(out)
         self.assertEqual([pathlib.Path(row["path"]).name for row in written if row["split"] != "test" and not row["weight"]], ["gone3.jpg"])
         self.assertEqual(sum(row["split"] == "val" for row in written), 4)
 
@@ -129,12 +124,12 @@ class Data(unittest.TestCase):
         arguments = ("cv", config, "--folds", 2, "--run", run, "--metrics", "recall@1")
         fluke.kill_after(4, *arguments)
         report = fluke.run_json(*arguments)
-        kept_aside = [row for row in rows_of(self.manifest) if row["split"] == "test"]
+        kept_aside = [row for row in fluke.csv_rows(self.manifest) if row["split"] == "test"]
         self.assertEqual(len(kept_aside), 8)  # two of the ten individuals are no fold's
         self.assertEqual([fold["photos"] for fold in report["folds"]], [16, 16])
         values = [fold["metrics"]["recall@1"] for fold in report["folds"]]
         self.assertAlmostEqual(report["metrics"]["recall@1"]["mean"], sum(values) / 2)
-        items = rows_of(run / "embeddings" / "items.csv")
+        items = fluke.csv_rows(run / "embeddings" / "items.csv")
         self.assertEqual(len({row["path"] for row in items}), 32)
         self.assertEqual({row["fold"] for row in items}, {"0", "1"})
         before = (run / "fold_0" / "model.safetensors").stat().st_mtime_ns

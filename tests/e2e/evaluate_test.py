@@ -1,5 +1,4 @@
 """fluke evaluate: protocols, the files of leaderboards, comparisons and the leaderboard's page."""
-import csv
 import math
 import pathlib
 import random
@@ -7,11 +6,6 @@ import re
 import unittest
 
 import fluke_program as fluke
-
-
-def read_csv(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
 
 
 class Evaluate(unittest.TestCase):
@@ -43,14 +37,14 @@ class Evaluate(unittest.TestCase):
         out, people = self.folder / "q.csv", self.folder / "individuals.csv"
         report = self.evaluate("--embeddings", self.poor, "--metrics", "recall@1,map@r,mrr", "--per-query", out,
                                "--per-identity", "--identities-out", people, "--bootstrap", 200)
-        rows = read_csv(out)
+        rows = fluke.csv_rows(out)
         self.assertEqual(len(rows), report["queries"])
         for metric, value in report["metrics"].items():
             self.assertAlmostEqual(math.fsum(float(r[metric]) for r in rows) / len(rows), value, places=6)
             low, high = report["intervals"][metric]
             self.assertLess(low, value)
             self.assertGreater(high, value)
-        individuals = read_csv(people)
+        individuals = fluke.csv_rows(people)
         self.assertEqual(len(individuals), 12)
         of_one = [float(r["recall@1"]) for r in rows if r["query_identity"] == "w_3"]
         listed = next(float(r["recall@1"]) for r in individuals if r["identity"] == "w_3")
@@ -94,7 +88,7 @@ class Evaluate(unittest.TestCase):
         items = fluke.write_embeddings(self.folder / "cameras", [
             ("q", "a", "1", 0), ("near", "a", "1", 1), ("other", "b", "2", 5), ("far", "a", "2", 10), ("junk", "-1", "2", 2)])
         report = self.evaluate("--embeddings", items, "--protocol", "market1501", "--per-query", self.folder / "m.csv")
-        q = read_csv(self.folder / "m.csv")[0]
+        q = fluke.csv_rows(self.folder / "m.csv")[0]
         self.assertEqual((q["query_id"], float(q["cmc@1"]), float(q["cmc@5"]), float(q["map"])), ("q", 0, 1, .5))
         self.assertEqual(report["protocol"], "market1501")
 
@@ -112,7 +106,7 @@ class Evaluate(unittest.TestCase):
 
     def test_a_npy_file_takes_any_manifest(self):
         table = self.folder / "table.csv"
-        rows = read_csv(self.poor / "items.csv")
+        rows = fluke.csv_rows(self.poor / "items.csv")
         table.write_text("label,path,is_query,is_gallery\n" + "".join(
             f"{r['identity']},{r['id']}.jpg,{i % 5 == 0},{i % 5 != 0}\n" for i, r in enumerate(rows)))
         report = self.evaluate("--embeddings", self.poor / "embeddings.npy", "--items", table)

@@ -1,6 +1,7 @@
 """Runs the fluke program (named by $FLUKE_BINARY) as a user does."""
 import array
 import contextlib
+import csv
 import json
 import math
 import os
@@ -54,6 +55,11 @@ def write_config(path, manifest, backbone="conv4", epochs=2):
     path = pathlib.Path(path)
     path.write_text(CONFIG.format(manifest=manifest, backbone=backbone, epochs=epochs))
     return path
+
+
+def csv_rows(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def write_embeddings(folder, items):

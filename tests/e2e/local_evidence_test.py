@@ -1,5 +1,4 @@
 """Local evidence as a user comes by it: photographs in, key points indexed, individuals found, all without a model."""
-import csv
 import json
 import pathlib
 import unittest
@@ -21,8 +20,11 @@ class LocalEvidence(unittest.TestCase):
     def ranking(self, *words):
         out = self.folder / "ranking.csv"
         fluke.run("search", "--index", self.index, "--local", self.manifest, "--out", out, *words)
-        with open(out, newline="") as file:
-            return list(csv.DictReader(file))
+        return fluke.csv_rows(out)
+
+    def photographs_on_a_circle(self):
+        """For fluke.write_embeddings: vectors that say little of who it is."""
+        return [(row["path"], row["identity"], "", 7 * number % 360) for number, row in enumerate(fluke.csv_rows(self.manifest))]
 
     def test_finds_individuals_without_any_training(self):
         self.assertEqual(self.built["local"]["photos"], 24)
@@ -92,8 +94,7 @@ class LocalEvidence(unittest.TestCase):
         self.assertIn("--by-individual", refused.stderr)
 
     def test_together_with_embeddings_once_calibrated(self):
-        with open(self.manifest, newline="") as file:
-            rows = [(row["path"], row["identity"], "", 7 * number % 360) for number, row in enumerate(csv.DictReader(file))]
+        rows = self.photographs_on_a_circle()
         embeddings = fluke.write_embeddings(self.folder / "embeddings", rows)
         both = self.folder / "both"
         fluke.run("index", "build", "--embeddings", embeddings, "--local", self.manifest, "--out", both)
@@ -104,14 +105,12 @@ class LocalEvidence(unittest.TestCase):
         learned = fluke.run("index", "calibrate", "--index", both)
         self.assertIn('"queries":24', learned.stdout)
         fluke.run(*search)
-        with open(self.folder / "both.csv", newline="") as file:
-            scores = [float(row["score"]) for row in csv.DictReader(file)]
+        scores = [float(row["score"]) for row in fluke.csv_rows(self.folder / "both.csv")]
         self.assertTrue(all(0 <= score <= 1 for score in scores))
         self.check_served(both, rows)
 
     def test_what_a_sibling_says_of_other_individuals_may_be_taken(self):
-        with open(self.manifest, newline="") as file:
-            rows = [(row["path"], row["identity"], "", 7 * number % 360) for number, row in enumerate(csv.DictReader(file))]
+        rows = self.photographs_on_a_circle()
         indexes = {}
         for model in ("one", "other"):
             embeddings = fluke.write_embeddings(self.folder / f"embeddings_{model}", rows)

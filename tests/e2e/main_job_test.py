@@ -1,5 +1,4 @@
 """The demo in small: from drawn flukes to answers of the server, each step's output checked."""
-import csv
 import json
 import pathlib
 import unittest
@@ -7,11 +6,6 @@ import unittest
 import fluke_program as fluke
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
-
-def rows(path):
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def npy_row(path, row, dimension):
@@ -37,7 +31,7 @@ class MainJob(unittest.TestCase):
         cls.embedded = fluke.run_json("embed", "--model", cls.models, "--data", cls.manifest, "--out", cls.vectors)
         cls.index = folder / "index"
         fluke.run("index", "build", "--embeddings", cls.vectors, "--out", cls.index)
-        cls.items = rows(cls.vectors / "items.csv")
+        cls.items = fluke.csv_rows(cls.vectors / "items.csv")
         running = fluke.server("--model", cls.models, "--index", cls.index)
         cls.address, cls.server = running.__enter__()
         cls.addClassCleanup(running.__exit__, None, None, None)
@@ -51,7 +45,7 @@ class MainJob(unittest.TestCase):
         self.assertEqual(len(self.items), 12 * 6)
 
     def test_training_leaves_a_run_that_says_how_it_went(self):
-        metrics = rows(self.folder / "a" / "metrics.csv")
+        metrics = fluke.csv_rows(self.folder / "a" / "metrics.csv")
         self.assertEqual([row["epoch"] for row in metrics], ["1", "2"])
         self.assertLessEqual(0, float(metrics[-1]["recall@1"]))
         self.assertIn("conv4", (self.folder / "a" / "run.yaml").read_text())
@@ -63,7 +57,7 @@ class MainJob(unittest.TestCase):
 
     def test_a_photograph_of_the_gallery_finds_itself_first_with_cosine_one(self):
         item = self.items[5]
-        photo = next(row for row in rows(self.manifest) if row["path"] == item["path"])
+        photo = next(row for row in fluke.csv_rows(self.manifest) if row["path"] == item["path"])
         hits = self.query("--image", self.manifest.parent / photo["path"],
                           "--crop", ",".join(photo[side] for side in ("x", "y", "w", "h")))
         self.assertEqual(hits[0]["id"], item["id"])
@@ -94,7 +88,7 @@ class MainJob(unittest.TestCase):
         ranking = self.folder / "ranking.csv"
         fluke.run("search", "--index", self.index, "--queries", self.vectors, "-k", 10, "--exclude-self", "--out", ranking)
         found = {}
-        for row in rows(ranking):
+        for row in fluke.csv_rows(ranking):
             found.setdefault(row["query_id"], []).append(row["id"])
         ids = [argument for item in self.items for argument in ("--id", item["id"])]
         answers = fluke.run_json("query", "--server", self.address, *ids, "--exclude-self", "-k", 10)["queries"]
@@ -114,7 +108,7 @@ class MainJob(unittest.TestCase):
 
     def test_a_query_draws_a_contact_sheet(self):
         sheet = self.folder / "sheet.png"
-        photo = rows(self.manifest)[0]
+        photo = fluke.csv_rows(self.manifest)[0]
         fluke.run("query", "--server", self.address, "--image", self.manifest.parent / photo["path"], "--sheet", sheet,
                   "--manifest", self.manifest)
         self.assertTrue(sheet.read_bytes().startswith(PNG_SIGNATURE))
@@ -133,7 +127,7 @@ class ServerStop(unittest.TestCase):
             fluke.run("embed", "--model", folder / "a", "--data", manifest, "--out", folder / "vectors")
             fluke.run("index", "build", "--embeddings", folder / "vectors", "--out", folder / "index")
             with fluke.server("--model", folder / "a", "--index", folder / "index") as (address, process):
-                fluke.run("query", "--server", address, "--id", rows(folder / "vectors" / "items.csv")[0]["id"])
+                fluke.run("query", "--server", address, "--id", fluke.csv_rows(folder / "vectors" / "items.csv")[0]["id"])
             self.assertEqual(process.returncode, 0)
 
 

@@ -1,5 +1,4 @@
 """Ranking pipelines: what `fluke search` ranks is what a server answers, photograph by photograph."""
-import csv
 import json
 import pathlib
 import unittest
@@ -16,11 +15,6 @@ steps:
 - {k_reciprocal: {k1: 8, k2: 3, shortlist: 40}}
 - {prototypes: {weight: 0.2}}
 """
-
-
-def rows(path):
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 class Pipeline(unittest.TestCase):
@@ -40,13 +34,13 @@ class Pipeline(unittest.TestCase):
         cls.index = folder / "index"
         fluke.run("index", "build", "--embeddings", cls.vectors, "--out", cls.index)
         fluke.run("pipeline", "whiten", "--embeddings", cls.vectors, "--out", folder / "whitening")
-        cls.items = rows(cls.vectors / "items.csv")
+        cls.items = fluke.csv_rows(cls.vectors / "items.csv")
 
     def search(self, name, *arguments):
         ranking = self.folder / f"{name}.csv"
         fluke.run("search", "--index", self.index, "--queries", self.vectors, "-k", 10, "--out", ranking, *arguments)
         found = {}
-        for row in rows(ranking):
+        for row in fluke.csv_rows(ranking):
             found.setdefault(row["query_id"], []).append((row["id"], float(row["score"])))
         return found
 
@@ -78,7 +72,7 @@ class Pipeline(unittest.TestCase):
         running = fluke.server(config)
         address, _ = running.__enter__()
         self.addCleanup(running.__exit__, None, None, None)
-        photos = {row["path"]: row for row in rows(self.manifest)}
+        photos = {row["path"]: row for row in fluke.csv_rows(self.manifest)}
         for item in self.items[::9]:
             photo = photos[item["path"]]
             hits = fluke.query(address, "--image", self.manifest.parent / photo["path"], "-k", 10,
@@ -114,8 +108,8 @@ class Pipeline(unittest.TestCase):
         fused = self.folder / "fused.csv"
         fluke.run("pipeline", "fuse", "--rankings", f"{self.folder / 'first.csv'},{self.folder / 'second.csv'}", "--out", fused)
         # y: 1/62 + 1/61; z: 1/63 + 1/62; x: 1/61; w: 1/63.
-        self.assertEqual([row["id"] for row in rows(fused)], ["y", "z", "x", "w"])
-        self.assertAlmostEqual(float(rows(fused)[0]["score"]), 1 / 62 + 1 / 61, places=7)
+        self.assertEqual([row["id"] for row in fluke.csv_rows(fused)], ["y", "z", "x", "w"])
+        self.assertAlmostEqual(float(fluke.csv_rows(fused)[0]["score"]), 1 / 62 + 1 / 61, places=7)
 
     def test_steps_and_views_are_listed(self):
         names = [row["name"] for row in fluke.run_json("list", "steps")]
