@@ -6,6 +6,7 @@
 
 #include <cuda_runtime_api.h>
 #include <faiss/IndexIVF.h>
+#include <faiss/IndexIVFPQ.h>
 #include <faiss/IndexPreTransform.h>
 #include <faiss/gpu/GpuCloner.h>
 #include <faiss/gpu/GpuIndexFlat.h>
@@ -15,6 +16,7 @@
 #include <algorithm>
 #include <cmath>
 #include <mutex>
+#include <type_traits>
 
 #include "index/faiss_errors.h"
 
@@ -24,6 +26,22 @@ namespace {
 constexpr int64_t kMostProposed = 2048;  // FAISS's GPU half has room for no more
 constexpr int64_t kBlockRows = 65536;
 constexpr float kLargestFloat16 = 65504;
+constexpr size_t kTableBytes = 48 << 10;  // that a block of threads can share on every GPU
+
+// The index itself, behind what turns or reduces its vectors.
+template <typename Index>
+Index* CoreOf(Index* index) {
+  using Chain = std::conditional_t<std::is_const_v<Index>, const faiss::IndexPreTransform,
+                                   faiss::IndexPreTransform>;
+  while (auto* chain = dynamic_cast<Chain*>(index)) index = chain->index;
+  return index;
+}
+
+// A query's distances to the parts of long product codes have room as float16 alone.
+bool NeedsFloat16Tables(const faiss::Index& index) {
+  const auto* lists = dynamic_cast<const faiss::IndexIVFPQ*>(CoreOf(&index));
+  return lists != nullptr && lists->pq.M * lists->pq.ksub * sizeof(float) > kTableBytes;
+}
 
 double Length(std::span<const float> vector) {
   double squares = 0;
@@ -90,11 +108,9 @@ class GpuIndex : public Proposer {
         default_probes_(candidates.ScaledProbes(0, 1)),
         most_probes_(std::min(candidates.MostProbes(), static_cast<int>(kMostProposed))) {
     faiss::gpu::GpuClonerOptions options;
-    options.useFloat16 = float16;
+    options.useFloat16 = float16 || NeedsFloat16Tables(candidates.faiss());
     index_.reset(faiss::gpu::index_cpu_to_gpu(&resources_, 0, &candidates.faiss(), &options));
-    faiss::Index* core = index_.get();
-    while (auto* chain = dynamic_cast<faiss::IndexPreTransform*>(core)) core = chain->index;
-    lists_ = dynamic_cast<faiss::gpu::GpuIndexIVF*>(core);
+    lists_ = dynamic_cast<faiss::gpu::GpuIndexIVF*>(CoreOf(index_.get()));
     // What FAISS cannot bring to a GPU it copies on the CPU.
     if (lists_ == nullptr) FAISS_THROW_MSG("not a kind of index for a GPU");
     default_probes_ = std::clamp(default_probes_, 1, most_probes_);

@@ -1,6 +1,7 @@
 #include "index/proposed_scan.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "index/best_k.h"
 #include "index/parallel_loop.h"
@@ -9,7 +10,12 @@
 namespace fluke {
 namespace {
 
-constexpr int64_t kMoreThanAsked = 32;
+constexpr int64_t kMoreThanAsked = 8;  // at least, to tell the k-th from those that may follow
+
+// FAISS's GPU half selects as quickly for a power of two as for less.
+int64_t Proposals(int64_t k) {
+  return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(k + kMoreThanAsked)));
+}
 
 }  // namespace
 
@@ -19,7 +25,7 @@ std::vector<std::optional<std::vector<Neighbor>>> ScanProposed(
   const auto width = static_cast<size_t>(dimension);
   const auto n = static_cast<int64_t>(queries.size() / width);
   const int64_t total = static_cast<int64_t>(rows.size()) / dimension;
-  const int64_t count = std::min({2 * k + kMoreThanAsked, proposer.most(), total});
+  const int64_t count = std::min({Proposals(k), proposer.most(), total});
   std::vector<std::optional<std::vector<Neighbor>>> results(static_cast<size_t>(n));
   if (count < k) return results;
   std::vector<int64_t> proposed(static_cast<size_t>(n * count));

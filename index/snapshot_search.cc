@@ -21,6 +21,9 @@ namespace {
 constexpr int64_t kFewAllowedOfLists = 64;
 constexpr int64_t kFewAllowedOfFaiss = 16;
 constexpr int64_t kMostListsVisited = 4;  // a part of all
+// Fewer queries than these are found sooner by the codes than by a GPU's scan
+// (tests/bench/README.md, gpu_search.py).
+constexpr int64_t kFewForGpu = 16;
 
 class Search {
  public:
@@ -52,7 +55,11 @@ class Search {
   std::span<const float> rows() const { return snapshot_.vectors.values(); }
 
   // A GPU proposes out of all rows.
-  bool OnGpu() const { return snapshot_.gpu != nullptr && scope_.allowed == nullptr; }
+  bool OnGpu() const {
+    if (snapshot_.gpu == nullptr || scope_.allowed != nullptr) return false;
+    return snapshot_.codes == nullptr ||
+           static_cast<int64_t>(queries_.size()) >= kFewForGpu * manifest_.dimension;
+  }
 
   std::vector<std::vector<Neighbor>> Exactly(std::span<const float> queries,
                                              const SearchScope& scope) const {

@@ -33,11 +33,11 @@ inline double MedianMs(int64_t times, const std::function<void(int64_t)>& call) 
   return taken[static_cast<size_t>(times / 2)];
 }
 
-// The best of some calls, for about three seconds.
-inline double BestSeconds(const std::function<void()>& call) {
+// The best of some calls, for about so many seconds.
+inline double BestSeconds(const std::function<void()>& call, double for_seconds = 3) {
   call();
   double best = 1e30;
-  for (const double end = Seconds() + 3; Seconds() < end;) {
+  for (const double end = Seconds() + for_seconds; Seconds() < end;) {
     const double begin = Seconds();
     call();
     best = std::min(best, Seconds() - begin);

@@ -8,8 +8,12 @@
 #include <gtest/gtest.h>
 
 #include "index/exact_scan.h"
+#include "index/layout.h"
 #include "index/reader.h"
+#include "index/row_codes_writer.h"
 #include "index/score_kernels.h"
+#include "index/snapshot.h"
+#include "index/snapshot_search.h"
 #include "index/writer.h"
 #include "tests/index/fixtures.h"
 
@@ -120,6 +124,54 @@ TEST(ProposedScan, LeavesOutTheQueryItselfAndKnowsSmallIndexes) {
   EXPECT_EQ(Answered(NoisyProposer(Similarity::kInnerProduct, many, 0, 0),
                      Similarity::kInnerProduct, many, queries, 501),
             0);
+}
+
+// Counts how often it is asked, and by how many queries.
+class CountingProposer : public NoisyProposer {
+ public:
+  CountingProposer(const std::vector<float>& rows, std::vector<int64_t>& asked)
+      : NoisyProposer(Similarity::kInnerProduct, rows, 1e-6, 1e-5), asked_(asked) {}
+  void Propose(std::span<const float> queries, int64_t count, int nprobe, std::span<int64_t> found,
+               std::span<float> scores) const override {
+    asked_.push_back(static_cast<int64_t>(queries.size()) / kDimension);
+    NoisyProposer::Propose(queries, count, nprobe, found, scores);
+  }
+
+ private:
+  std::vector<int64_t>& asked_;
+};
+
+TEST(SearchSnapshot, AsksAGpuForManyQueriesOrWhereThereAreNoCodes) {
+  const TestFolder folder;
+  const auto rows = ClusteredVectors(kRows, kDimension, 40, 7);
+  const auto index = folder.path() / "index";
+  const auto on_cpu = MakeIndex(index, {.metric = "ip", .dimension = kDimension}, rows);
+  for (const bool has_codes : {true, false}) {
+    std::vector<int64_t> asked;
+    Snapshot snapshot{.number = 1,
+                      .manifest = ReadSnapshotManifest(index, 1),
+                      .vectors = MappedNpy(layout::SnapshotFolder(index, 1) / layout::kVectorsFile),
+                      .items = ItemTable(std::vector<Item>()),
+                      .candidates = nullptr,
+                      .codes = nullptr,
+                      .gpu = std::make_unique<CountingProposer>(rows, asked)};
+    if (has_codes) {
+      const auto path = folder.path() / "codes";
+      ASSERT_TRUE(WriteRowCodes(path, Similarity::kInnerProduct, rows, kDimension, {.head = 16}));
+      snapshot.codes = std::make_unique<RowCodes>(MappedFile(path), Similarity::kInnerProduct,
+                                                  kRows, kDimension, path.string());
+    }
+    for (const int64_t n : {1, 15, 16, 40}) {
+      const std::span queries(rows.data(), static_cast<size_t>(n * kDimension));
+      const auto got = SearchSnapshot(snapshot, queries, {.k = 5}, {});
+      const auto expected = on_cpu->Search(queries, {.k = 5});
+      for (size_t q = 0; q < got.size(); ++q) {
+        for (size_t i = 0; i < 5; ++i) EXPECT_EQ(got[q][i].row, expected[q][i].row);
+      }
+    }
+    EXPECT_EQ(asked,
+              has_codes ? std::vector<int64_t>({16, 40}) : std::vector<int64_t>({1, 15, 16, 40}));
+  }
 }
 
 TEST(OpenIndex, KnowsTheDevicesAndAnswersTheSameOnEach) {
