@@ -1,5 +1,11 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 #include <string>
 
@@ -14,19 +20,30 @@ namespace {
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
 
+// The program is built twice: without LibTorch, which takes longer to load than most verbs take,
+// and with it. Where the first lacks a verb it becomes the second (ContinueWithTorch).
+constexpr char kWithTorch[] = "fluke-torch";
+#ifdef FLUKE_WITH_TORCH
+constexpr bool kHasTorch = true;
+#define FLUKE_TORCH(declare) declare
+#else
+constexpr bool kHasTorch = false;
+#define FLUKE_TORCH(declare) nullptr
+#endif
+
 // In the order of the data.
 constexpr Verb kVerbs[] = {
     {"data", DeclareData, "look at, clean and divide a manifest; draw synthetic flukes",
      "fluke data synth --out flukes"},
-    {"train", DeclareTrain, "train a model from a config",
+    {"train", FLUKE_TORCH(DeclareTrain), "train a model from a config",
      "fluke train train/presets/demo_a.yaml --run runs/a"},
-    {"cv", DeclareCv, "cross-validation: train on all folds but one, embed that one",
+    {"cv", FLUKE_TORCH(DeclareCv), "cross-validation: train on all folds but one, embed that one",
      "fluke cv whale.yaml --folds 5 --run runs/cv"},
-    {"tune", DeclareTune, "search for good values of a config's fields",
+    {"tune", FLUKE_TORCH(DeclareTune), "search for good values of a config's fields",
      "fluke tune whale.yaml --space space.yaml --study studies/whale --trials 40 --workers 2"},
-    {"runs", DeclareRuns, "what runs there are, how they differ, and the same again",
+    {"runs", FLUKE_TORCH(DeclareRuns), "what runs there are, how they differ, and the same again",
      "fluke runs list runs --by recall@1"},
-    {"embed", DeclareEmbed, "turn photographs into embeddings",
+    {"embed", FLUKE_TORCH(DeclareEmbed), "turn photographs into embeddings",
      "fluke embed --model runs/a,runs/b --data photos/ --out embeddings"},
     {"index", DeclareIndex, "make, change and check an index of embeddings",
      "fluke index build --embeddings gallery --out gallery.index"},
@@ -41,7 +58,7 @@ constexpr Verb kVerbs[] = {
      "  fluke evaluate --protocol market1501 --embeddings embeddings --bootstrap 1000\n"
      "  fluke evaluate --run results.txt --qrels qrels.txt --metrics all_trec --per-query -\n"
      "  fluke evaluate --leaderboard runs/ --bootstrap 1000 --out board/"},
-    {"serve", DeclareServe, "answer similarity queries over gRPC",
+    {"serve", FLUKE_TORCH(DeclareServe), "answer similarity queries over gRPC",
      "fluke serve --model runs/a,runs/b --index gallery --listen 127.0.0.1:50051"},
     {"key", DeclareKey, "make an API key for a server's clients", "fluke key"},
     {"query", DeclareQuery, "ask a running server",
@@ -73,7 +90,8 @@ constexpr Verb kVerbs[] = {
      "fluke jobs submit whale.yaml --server 127.0.0.1:50051 --watch"},
     {"health", DeclareHealth, "ask a running server whether it serves (for probes)",
      "fluke health --server 127.0.0.1:50051"},
-    {"list", DeclareList, "the names that configs and options may use", "fluke list metrics"},
+    {"list", FLUKE_TORCH(DeclareList), "the names that configs and options may use",
+     "fluke list metrics"},
 };
 
 int ExitCode(absl::StatusCode code) {
@@ -87,7 +105,30 @@ int ExitCode(absl::StatusCode code) {
   }
 }
 
+// Is all that the arguments can be about in this program? What lists the verbs is not.
+bool IsAllHere(int argc, char** argv) {
+  if (kHasTorch) return true;
+  if (argc < 2) return false;
+  if (std::strcmp(argv[1], "--version") == 0) return true;
+  return std::any_of(std::begin(kVerbs), std::end(kVerbs), [&](const Verb& verb) {
+    return verb.name == argv[1] && verb.declare != nullptr;
+  });
+}
+
+// Runs the program that has every verb in this one's place. Returns where it cannot be started.
+int ContinueWithTorch(char** argv) {
+  std::error_code error;
+  const auto path =
+      std::filesystem::read_symlink("/proc/self/exe", error).replace_filename(kWithTorch);
+  if (!error) execv(path.c_str(), argv);
+  std::cerr << "fluke: cannot start " << path.string() << ": "
+            << (error ? error.message() : std::strerror(errno))
+            << "; it has the verbs that need LibTorch and lies beside fluke\n";
+  return kExitFailed;
+}
+
 int Main(int argc, char** argv) {
+  if (!IsAllHere(argc, argv)) return ContinueWithTorch(argv);
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is an error, not an end
   LogToStderr();
@@ -96,6 +137,7 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", "fluke 0.1.0");
   for (const Verb& verb : kVerbs) {
+    if (verb.declare == nullptr) continue;
     CLI::App* sub = app.add_subcommand(std::string(verb.name), std::string(verb.help));
     sub->footer("Example:\n  " + std::string(verb.example));
     verb.declare(*sub);

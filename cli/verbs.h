@@ -13,7 +13,7 @@ inline constexpr int kExitInterrupted = 130;  // by a signal, as shells have it
 
 struct Verb {
   std::string_view name;
-  void (*declare)(CLI::App& verb);
+  void (*declare)(CLI::App& verb);  // null: another program has the verb (main.cc)
   std::string_view help;
   std::string_view example;
 };

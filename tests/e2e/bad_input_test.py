@@ -1,5 +1,7 @@
 """Bad input: a non-zero exit, a message that names the culprit, and nothing already saved lost."""
 import pathlib
+import shutil
+import subprocess
 import unittest
 
 import fluke_program as fluke
@@ -49,6 +51,19 @@ class BadInput(unittest.TestCase):
     def test_an_unknown_verb_or_option_is_wrong_usage(self):
         self.assert_refused(("serch",), 2, "serch", "did you mean 'search'")
         self.assert_refused(("embed", "--modell", "x"), 2, "--model", "--help")
+
+    def test_what_needs_no_libtorch_runs_without_it_and_the_rest_names_the_program_that_is_missing(self):
+        alone = self.folder / "alone"
+        alone.mkdir()
+        shutil.copy(fluke.BINARY, alone / "fluke")
+        run = lambda *words: subprocess.run([alone / "fluke", *words], capture_output=True, text=True)
+        self.assertNotIn("libtorch", subprocess.run(["ldd", fluke.BINARY], capture_output=True, text=True).stdout)
+        search = run("search", "--index", self.folder / "index", "--queries", self.folder / "vectors", "--out", alone / "ranking.csv")
+        self.assertEqual((search.returncode, len((alone / "ranking.csv").read_text().splitlines()) > 8), (0, True), search.stderr)
+        for words in (("train", self.config, "--run", alone / "run"), ("--help",)):
+            process = run(*words)
+            self.assertEqual(process.returncode, 1)
+            self.assertIn(f"cannot start {alone / 'fluke-torch'}", process.stderr)
 
     def test_a_corrupt_photograph_stops_training_and_is_named(self):
         photos = self.copy_of_photographs("corrupt")
