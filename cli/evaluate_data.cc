@@ -24,14 +24,16 @@ bool IsTrue(const Item& item, const std::string& field) {
 }
 
 // Any table that a manifest may be, or items.csv without paths.
-std::vector<Item> ReadItemTable(const std::string& path) {
+ItemTable ReadTable(const std::string& path) {
   const MappedFile file(path);
   const CsvReader reader(file.text(), path);
   const auto& header = reader.header();
-  if (std::find(header.begin(), header.end(), "path") == header.end()) return ReadItems(path);
-  std::vector<Item> items;
-  for (const ManifestItem& photo : ReadManifest(path).items) items.push_back(ItemOf(photo));
-  return items;
+  if (std::find(header.begin(), header.end(), "path") == header.end()) {
+    return ReadItemTable(file.text(), path);
+  }
+  ItemTableBuilder items;
+  for (const ManifestItem& photo : ReadManifest(path).items) items.Add(ItemOf(photo));
+  return std::move(items).Finish();
 }
 
 double SquaredLength(std::span<const float> row) {
@@ -51,7 +53,8 @@ VectorTable::VectorTable(const std::string& path, const std::string& items) {
                       " goes with a .npy file");
     }
     fingerprint_ = MappedEmbeddings(path).fingerprint();  // checks the folder, too
-    items_ = ReadItems(std::filesystem::path(path) / "items.csv");
+    const std::filesystem::path csv = std::filesystem::path(path) / "items.csv";
+    items_ = ReadItemTable(MappedFile(csv).text(), csv.string());
     ReadVectors((std::filesystem::path(path) / "embeddings.npy").string());
     return;
   }
@@ -60,7 +63,7 @@ VectorTable::VectorTable(const std::string& path, const std::string& items) {
   }
   if (items.empty())
     InvalidArgument(path, ": a .npy file needs its items, a CSV with a line a row");
-  items_ = ReadItemTable(items);
+  items_ = ReadTable(items);
   ReadVectors(path);
 }
 
@@ -75,7 +78,7 @@ void VectorTable::ReadVectors(const std::string& path) {
   }
   const auto values = vectors();
   const int64_t width = dimension();
-  const auto count = static_cast<int64_t>(items_.size());
+  const int64_t count = items_->rows();
   if (static_cast<int64_t>(values.size()) != count * width) {
     DataLoss(path, ": ", static_cast<int64_t>(values.size()) / std::max<int64_t>(width, 1),
              " rows for ", count, " items");
@@ -84,9 +87,9 @@ void VectorTable::ReadVectors(const std::string& path) {
   for (int64_t i = 0; i < count; ++i) {
     const double squares = SquaredLength(values.subspan(i * width, width));
     if (!std::isfinite(squares)) {
-      InvalidArgument(path, ": row ", i, " (", items_[i].id, ") holds a value that is not finite");
+      InvalidArgument(path, ": row ", i, " (", items_->id(i), ") holds a value that is not finite");
     }
-    if (squares == 0) InvalidArgument(path, ": row ", i, " (", items_[i].id, ") is all zero");
+    if (squares == 0) InvalidArgument(path, ": row ", i, " (", items_->id(i), ") is all zero");
     scaled += IsUnit(squares) ? 0 : 1;
   }
   if (scaled == 0) return;
@@ -108,11 +111,13 @@ VectorTable VectorTable::Select(const std::vector<int64_t>& rows) const {
   const int64_t width = dimension();
   selected.owned_ = {.rows = static_cast<int64_t>(rows.size()), .cols = width, .values = {}};
   selected.owned_.values.reserve(rows.size() * width);
+  ItemTableBuilder items;
   for (int64_t row : rows) {
-    selected.items_.push_back(items_[row]);
+    items.Add(items_->item(row));
     const auto values = vectors().subspan(row * width, width);
     selected.owned_.values.insert(selected.owned_.values.end(), values.begin(), values.end());
   }
+  selected.items_ = std::move(items).Finish();
   return selected;
 }
 
@@ -144,22 +149,19 @@ void EvaluationData::CheckSides(const std::string& path, const std::string& quer
 
 void EvaluationData::Divide(const Protocol* protocol) {
   bool has_roles = false, has_splits = false;
-  for (const Item& item : gallery_.items()) {
+  for (int64_t row = 0; row < gallery_.items().rows(); ++row) {
+    const Item item = gallery_.items().item(row);
     has_roles |= item.metadata.contains("is_query") || item.metadata.contains("is_gallery");
     has_splits |= item.metadata.contains("split");
   }
   const bool by_split = !has_roles && has_splits && protocol != nullptr && protocol->per_identity;
   if (!has_roles && !by_split) return;
   std::vector<int64_t> queries, gallery;
-  for (size_t row = 0; row < gallery_.items().size(); ++row) {
-    const Item& item = gallery_.items()[row];
+  for (int64_t row = 0; row < gallery_.items().rows(); ++row) {
+    const Item item = gallery_.items().item(row);
     const bool is_train = Field(item, "split") == "train";
-    if (has_roles ? IsTrue(item, "is_query") : !is_train) {
-      queries.push_back(static_cast<int64_t>(row));
-    }
-    if (has_roles ? IsTrue(item, "is_gallery") : is_train) {
-      gallery.push_back(static_cast<int64_t>(row));
-    }
+    if (has_roles ? IsTrue(item, "is_query") : !is_train) queries.push_back(row);
+    if (has_roles ? IsTrue(item, "is_gallery") : is_train) gallery.push_back(row);
   }
   if (queries.empty() || gallery.empty()) {
     InvalidArgument("the items' ", has_roles ? "is_query and is_gallery" : "split", " give ",
@@ -172,14 +174,15 @@ void EvaluationData::Divide(const Protocol* protocol) {
 void EvaluationData::DropJunk(std::string_view junk) {
   const auto without = [&](const VectorTable& table) {
     std::vector<int64_t> rows;
-    for (size_t row = 0; row < table.items().size(); ++row) {
-      if (table.items()[row].identity != junk) rows.push_back(static_cast<int64_t>(row));
+    const auto junk_number = table.items().FindIdentity(junk);
+    for (int64_t row = 0; row < table.items().rows(); ++row) {
+      if (!junk_number || table.items().identity_number(row) != *junk_number) rows.push_back(row);
     }
     return rows;
   };
   const auto drop = [&](VectorTable& table) {
     const std::vector<int64_t> rows = without(table);
-    if (rows.size() < table.items().size()) table = table.Select(rows);
+    if (static_cast<int64_t>(rows.size()) < table.items().rows()) table = table.Select(rows);
   };
   if (queries_) drop(*queries_);
   drop(gallery_);
@@ -188,21 +191,16 @@ void EvaluationData::DropJunk(std::string_view junk) {
 void EvaluationData::SetLabels(bool by_camera) {
   Numbers cameras;
   const auto camera_of = [&](const Item& item) { return cameras.Of(Field(item, "camera")); };
-  std::unordered_map<std::string_view, int64_t> row_of_id;
-  for (size_t row = 0; row < gallery_.items().size(); ++row) {
-    const Item& item = gallery_.items()[row];
+  for (int64_t row = 0; row < gallery_.items().rows(); ++row) {
+    const Item item = gallery_.items().item(row);
     gallery_identities_.push_back(identities_.Of(item.identity));
     if (by_camera) gallery_cameras_.push_back(camera_of(item));
-    if (queries_) row_of_id.emplace(item.id, static_cast<int64_t>(row));
   }
-  for (size_t row = 0; row < queries().items().size(); ++row) {
-    const Item& item = queries().items()[row];
+  for (int64_t row = 0; row < queries().items().rows(); ++row) {
+    const Item item = queries().items().item(row);
     query_identities_.push_back(identities_.Of(item.identity));
     if (by_camera) query_cameras_.push_back(camera_of(item));
-    const auto own = row_of_id.find(item.id);
-    own_rows_.push_back(!queries_                ? static_cast<int64_t>(row)
-                        : own == row_of_id.end() ? -1
-                                                 : own->second);
+    own_rows_.push_back(queries_ ? gallery_.items().FindId(item.id).value_or(-1) : row);
   }
   if (by_camera && std::all_of(gallery_cameras_.begin(), gallery_cameras_.end(),
                                [](int64_t camera) { return camera < 0; })) {

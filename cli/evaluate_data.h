@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "common/embeddings.h"
-#include "common/item.h"
 #include "common/metrics/protocol.h"
 #include "common/metrics/search.h"
 #include "common/npy.h"
+#include "index/item_table.h"
 
 namespace fluke::cli {
 
@@ -38,7 +38,7 @@ class VectorTable {
   // path: an embeddings folder, or a .npy file with `items` (a CSV: items.csv or any manifest).
   VectorTable(const std::string& path, const std::string& items);
 
-  const std::vector<Item>& items() const { return items_; }
+  const ItemTable& items() const { return *items_; }
   std::span<const float> vectors() const {
     return mapped_ ? mapped_->values() : std::span<const float>(owned_.values);
   }
@@ -52,7 +52,7 @@ class VectorTable {
   VectorTable() = default;
   void ReadVectors(const std::string& path);
 
-  std::vector<Item> items_;
+  std::optional<ItemTable> items_;  // set
   std::optional<MappedNpy> mapped_;
   Matrix owned_;
   std::string fingerprint_;

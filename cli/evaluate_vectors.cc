@@ -68,11 +68,13 @@ class Evaluation {
   Outcome Run() {
     Outcome outcome;
     outcome.report = Measure();
-    for (const Item& item : data_.queries().items()) {
-      outcome.ids.push_back(item.id);
-      outcome.identities.push_back(item.identity);
-    }
     if (NeedsNeighbors()) LookAtNeighbors(&outcome);
+    searcher_.reset();  // its codes, before each query's names
+    for (int64_t row = 0; row < data_.queries().items().rows(); ++row) {
+      Item item = data_.queries().items().item(row);
+      outcome.ids.push_back(std::move(item.id));
+      outcome.identities.push_back(std::move(item.identity));
+    }
     if (arguments_.verification) Verify(&outcome);
     if (!arguments_.write_qrels.empty()) WriteQrels();
     return outcome;
@@ -175,8 +177,8 @@ class Evaluation {
 
   void WriteRun(int64_t query, std::span<const Neighbor> neighbors, AtomicFile* file) const {
     for (size_t i = 0; i < std::min<size_t>(neighbors.size(), kRunDepth); ++i) {
-      file->Append(TrecRunLine(data_.queries().items()[query].id,
-                               data_.gallery().items()[neighbors[i].row].id,
+      file->Append(TrecRunLine(data_.queries().items().id(query),
+                               data_.gallery().items().id(neighbors[i].row),
                                static_cast<int64_t>(i) + 1, neighbors[i].score, "fluke"));
     }
   }
@@ -210,11 +212,11 @@ class Evaluation {
     for (size_t q = 0; q < neighbors.size(); ++q) {
       std::vector<std::pair<std::string, float>> ranked;
       for (const Neighbor& neighbor : neighbors[q]) {
-        const Item& item = data_.gallery().items()[neighbor.row];
+        const Item item = data_.gallery().items().item(neighbor.row);
         ranked.emplace_back(protocol.answers_identities ? item.identity : item.id, neighbor.score);
       }
       const std::string_view new_label = std::isnan(threshold) ? "" : protocol.new_label;
-      writer.Add(data_.queries().items()[q].id,
+      writer.Add(data_.queries().items().id(static_cast<int64_t>(q)),
                  DifferentAnswers(ranked, protocol.answers, new_label, threshold));
     }
     writer.Commit();
@@ -234,8 +236,8 @@ class Evaluation {
       plan.LeftOut(query.row, &left_out);
       for (int64_t row : rows_of.at(labels.queries[query.row])) {
         if (std::binary_search(left_out.begin(), left_out.end(), row)) continue;
-        file.Append(TrecQrelsLine(data_.queries().items()[query.row].id,
-                                  data_.gallery().items()[row].id, 1));
+        file.Append(TrecQrelsLine(data_.queries().items().id(query.row),
+                                  data_.gallery().items().id(row), 1));
       }
     }
     file.Commit();

@@ -160,11 +160,11 @@ class RunViews {
     wrong.resize(count);
     for (const QueryView& view : wrong) {
       HardQuery& hard = run->hardest.emplace_back();
-      const Item& query = data_.queries().items()[view.row];
+      const Item query = data_.queries().items().item(view.row);
       hard.query = {.caption = query.identity + " (" + query.id + ")",
                     .jpeg = Thumbnail(images_, query)};
       for (const Neighbor& neighbor : view.first) {
-        const Item& item = data_.gallery().items()[neighbor.row];
+        const Item item = data_.gallery().items().item(neighbor.row);
         hard.found.push_back(
             {.caption = absl::StrFormat("%.3f %s", neighbor.score, item.identity),
              .jpeg = Thumbnail(images_, item),
