@@ -110,6 +110,7 @@ void ResolvePaths(const std::filesystem::path& config_file, v1::ServeConfig* con
   }
   for (v1::ServedModel& model : *config->mutable_models()) {
     for (std::string& run : *model.mutable_run()) resolve(&run);
+    if (model.has_pipeline()) resolve(model.mutable_pipeline());
   }
   if (config->has_access()) {
     v1::Access& access = *config->mutable_access();
@@ -194,13 +195,15 @@ serve::Openers OpenersOf(const ServeArguments& arguments, const v1::ServeConfig&
   embedder.device = gpu ? "auto" : config.device();
   const ServedPipelines pipelines(config);
   return {.open_live =
-              [open, pipelines](const std::filesystem::path& folder) {
-                return pipelines.Rank(OpenToChange(folder, open), folder);
+              [open, pipelines](const std::filesystem::path& folder,
+                                const std::vector<std::string>& runs) {
+                return pipelines.Rank(OpenToChange(folder, open), folder, runs);
               },
           .open_read_only =
-              [open, pipelines](const std::filesystem::path& folder) {
+              [open, pipelines](const std::filesystem::path& folder,
+                                const std::vector<std::string>& runs) {
                 return pipelines.Rank(std::shared_ptr<const VectorIndex>(OpenIndex(folder, open)),
-                                      folder);
+                                      folder, runs);
               },
           .create_index =
               [](const std::filesystem::path& folder, const serve::NewIndex& index) {

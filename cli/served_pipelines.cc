@@ -26,20 +26,32 @@ ServedPipelines::ServedPipelines(const v1::ServeConfig& config) {
     InvalidArgument("config: `pipeline` goes with `index`, which is missing");
   }
   if (config.has_index()) {
-    Add(config.pipeline(), config.index(), {config.model().begin(), config.model().end()});
+    AddCollection(config.pipeline(), config.index(),
+                  {config.model().begin(), config.model().end()});
   }
   for (const v1::ServedCollection& served : config.collection()) {
-    Add(served.pipeline(), served.index(), {served.model().begin(), served.model().end()});
+    AddCollection(served.pipeline(), served.index(),
+                  {served.model().begin(), served.model().end()});
+  }
+  for (const v1::ServedModel& model : config.models()) {
+    const std::vector<std::string> runs(model.run().begin(), model.run().end());
+    if (!model.pipeline().empty()) ranking::LoadPipeline(model.pipeline());
+    model_files_[runs] = model.pipeline();
+    AddEmbedding(model.pipeline(), runs);
   }
 }
 
-void ServedPipelines::Add(const std::string& pipeline, const std::string& index,
-                          const std::vector<std::string>& runs) {
+void ServedPipelines::AddCollection(const std::string& pipeline, const std::string& index,
+                                    const std::vector<std::string>& runs) {
   if (!pipeline.empty()) {
     ranking::LoadPipeline(pipeline);  // says what is wrong before anything is opened
-    files_[std::filesystem::path(index).lexically_normal()] = pipeline;
   }
-  if (runs.empty()) return;
+  files_[std::filesystem::path(index).lexically_normal()] = pipeline;
+  if (!runs.empty()) AddEmbedding(pipeline, runs);
+}
+
+void ServedPipelines::AddEmbedding(const std::string& pipeline,
+                                   const std::vector<std::string>& runs) {
   const auto [known, is_new] = embedding_files_.try_emplace(runs, pipeline);
   if (is_new) return;
   if (EmbeddingIn(known->second).SerializeAsString() != EmbeddingIn(pipeline).SerializeAsString()) {
@@ -48,23 +60,28 @@ void ServedPipelines::Add(const std::string& pipeline, const std::string& index,
   }
 }
 
-const std::string* ServedPipelines::FileOf(const std::filesystem::path& folder) const {
+std::string ServedPipelines::FileOf(const std::filesystem::path& folder,
+                                    const std::vector<std::string>& runs) const {
   const auto found = files_.find(folder.lexically_normal());
-  return found == files_.end() ? nullptr : &found->second;
+  if (found != files_.end()) return found->second;
+  const auto of_model = model_files_.find(runs);
+  return of_model == model_files_.end() ? "" : of_model->second;
 }
 
 std::shared_ptr<LiveIndex> ServedPipelines::Rank(std::shared_ptr<LiveIndex> index,
-                                                 const std::filesystem::path& folder) const {
-  const std::string* file = FileOf(folder);
-  if (file == nullptr || index == nullptr) return index;
-  return ranking::RankLiveWith(ranking::LoadPipeline(*file), std::move(index), folder);
+                                                 const std::filesystem::path& folder,
+                                                 const std::vector<std::string>& runs) const {
+  const std::string file = FileOf(folder, runs);
+  if (file.empty() || index == nullptr) return index;
+  return ranking::RankLiveWith(ranking::LoadPipeline(file), std::move(index), folder);
 }
 
 std::shared_ptr<const VectorIndex> ServedPipelines::Rank(
-    std::shared_ptr<const VectorIndex> index, const std::filesystem::path& folder) const {
-  const std::string* file = FileOf(folder);
-  if (file == nullptr) return index;
-  return ranking::RankWith(ranking::LoadPipeline(*file), std::move(index), folder);
+    std::shared_ptr<const VectorIndex> index, const std::filesystem::path& folder,
+    const std::vector<std::string>& runs) const {
+  const std::string file = FileOf(folder, runs);
+  if (file.empty()) return index;
+  return ranking::RankWith(ranking::LoadPipeline(file), std::move(index), folder);
 }
 
 v1::Embedding ServedPipelines::EmbeddingOf(const std::vector<std::string>& runs) const {

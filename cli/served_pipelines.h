@@ -23,21 +23,27 @@ class ServedPipelines {
   // would have to embed in two ways.
   explicit ServedPipelines(const v1::ServeConfig& config);
 
-  // The index of that folder behind its pipeline; itself where it has none.
+  // The index of that folder behind its pipeline, of one that a client made that of its model of
+  // those runs; itself where it has none.
   std::shared_ptr<LiveIndex> Rank(std::shared_ptr<LiveIndex> index,
-                                  const std::filesystem::path& folder) const;
+                                  const std::filesystem::path& folder,
+                                  const std::vector<std::string>& runs) const;
   std::shared_ptr<const VectorIndex> Rank(std::shared_ptr<const VectorIndex> index,
-                                          const std::filesystem::path& folder) const;
+                                          const std::filesystem::path& folder,
+                                          const std::vector<std::string>& runs) const;
 
   // As the pipeline of a collection with those runs says; the defaults where none has one.
   v1::Embedding EmbeddingOf(const std::vector<std::string>& runs) const;
 
  private:
-  void Add(const std::string& pipeline, const std::string& index,
-           const std::vector<std::string>& runs);
-  const std::string* FileOf(const std::filesystem::path& folder) const;  // null: none
+  void AddCollection(const std::string& pipeline, const std::string& index,
+                     const std::vector<std::string>& runs);
+  void AddEmbedding(const std::string& pipeline, const std::vector<std::string>& runs);
+  std::string FileOf(const std::filesystem::path& folder,
+                     const std::vector<std::string>& runs) const;  // "": none
 
-  std::map<std::filesystem::path, std::string> files_;               // by index folder
+  std::map<std::filesystem::path, std::string> files_;           // by the config's index folders
+  std::map<std::vector<std::string>, std::string> model_files_;  // of the others, by runs
   std::map<std::vector<std::string>, std::string> embedding_files_;  // by runs; "": the defaults
 };
 

@@ -23,12 +23,12 @@ std::shared_ptr<const ServedIndex> CollectionOpener::OpenIndex(
     const Collection& collection, std::shared_ptr<const Embedder> embedder) const {
   std::shared_ptr<const ServedIndex> served;
   std::shared_ptr<LiveIndex> live;
-  if (!collection.read_only) live = openers_.open_live(collection.index);
+  if (!collection.read_only) live = openers_.open_live(collection.index, collection.runs);
   if (live != nullptr) {
     served = std::make_shared<const ServedIndex>(std::move(live), std::move(embedder));
   } else {
-    served = std::make_shared<const ServedIndex>(openers_.open_read_only(collection.index),
-                                                 std::move(embedder));
+    served = std::make_shared<const ServedIndex>(
+        openers_.open_read_only(collection.index, collection.runs), std::move(embedder));
   }
   Touch(*served);
   return served;

@@ -23,9 +23,13 @@ struct NewIndex {
 
 // Each throws fluke::Error, whose message may name paths.
 struct Openers {
-  // Null where the folder cannot be written: it is served read-only then.
-  std::function<std::shared_ptr<LiveIndex>(const std::filesystem::path& folder)> open_live;
-  std::function<std::shared_ptr<const VectorIndex>(const std::filesystem::path& folder)>
+  // runs: of the model that is served with the index. Null where the folder cannot be written: it
+  // is served read-only then.
+  std::function<std::shared_ptr<LiveIndex>(const std::filesystem::path& folder,
+                                           const std::vector<std::string>& runs)>
+      open_live;
+  std::function<std::shared_ptr<const VectorIndex>(const std::filesystem::path& folder,
+                                                   const std::vector<std::string>& runs)>
       open_read_only;
   // Durable when it returns. InvalidArgument for what cannot begin empty.
   std::function<void(const std::filesystem::path& folder, const NewIndex& index)> create_index;

@@ -81,6 +81,21 @@ class Pipeline(unittest.TestCase):
             for hit, (_, score) in zip(hits, found[item["id"]]):
                 self.assertAlmostEqual(hit["score"], score, places=3)  # a batch's convolutions round otherwise
 
+    def test_a_collection_made_by_a_client_ranks_by_its_models_pipeline(self):
+        found = self.search("made", "--pipeline", self.pipeline, "--exclude-self")
+        config = self.folder / "models.yaml"
+        config.write_text(json.dumps({"data": "data", "models": [{"name": "both", "run": ["a", "b"], "pipeline": "pipeline.yaml"}]}))
+        ids = [argument for item in self.items for argument in ("--id", item["id"])]
+        for is_new in (True, False):
+            with fluke.server(config) as (address, _):
+                if is_new:
+                    fluke.run("collections", "create", "made", "--model", "both", "--server", address)
+                    fluke.run("upsert", "--embeddings", self.vectors, "--collection", "made", "--server", address)
+                answers = fluke.run_json("query", "--server", address, "--collection", "made", *ids, "--exclude-self", "-k", 10)["queries"]
+            self.assertEqual(len(answers), 72)
+            for answer in answers:
+                self.assert_same(answer["hits"], found[answer["query"]])
+
     def test_a_gallery_embedded_with_views_is_not_served_without_them(self):
         process = fluke.run("serve", "--model", self.models, "--index", self.index, "--listen", "127.0.0.1:0", check=False)
         self.assertEqual(process.returncode, 1)

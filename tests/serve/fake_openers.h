@@ -51,9 +51,11 @@ struct FakeOpeners {
   }
 
   Openers Get() {
-    return {.open_live = [this](const std::filesystem::path& folder) { return OpenLive(folder); },
-            .open_read_only =
-                [this](const std::filesystem::path& folder) -> std::shared_ptr<const VectorIndex> {
+    using Runs = std::vector<std::string>;
+    return {.open_live = [this](const std::filesystem::path& folder,
+                                const Runs&) { return OpenLive(folder); },
+            .open_read_only = [this](const std::filesystem::path& folder,
+                                     const Runs&) -> std::shared_ptr<const VectorIndex> {
               Check(folder);
               return std::make_shared<FakeIndex>();
             },
