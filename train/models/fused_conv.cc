@@ -1,8 +1,5 @@
 #include "train/models/fused_conv.h"
 
-#include <optional>
-#include <string_view>
-
 #include <ATen/core/dispatch/Dispatcher.h>
 
 namespace fluke::train {
@@ -23,6 +20,8 @@ using ConvolveInto = at::Tensor&(at::Tensor& sum, const at::Tensor& x, const at:
                                  Text activation, Scalars scalars, Text algorithm);
 using Pack = at::Tensor(const at::Tensor& weight, at::IntArrayRef padding, at::IntArrayRef stride,
                         at::IntArrayRef dilation, int64_t groups, at::OptionalIntArrayRef x_sizes);
+
+constexpr std::string_view kNone = "none", kRelu = "relu";
 
 template <typename Signature>
 c10::TypedOperatorHandle<Signature> Operator(const char* name, const char* overload) {
@@ -51,33 +50,53 @@ FusedConv::FusedConv(Conv2d& conv, torch::nn::BatchNorm2d& norm, at::ScalarType 
   bias_ = (norm->bias - norm->running_mean * scale).to(type);
 }
 
-at::Tensor FusedConv::operator()(const at::Tensor& x) { return Run(x, "none"); }
+at::Tensor FusedConv::operator()(const at::Tensor& x) { return Run(x, kNone); }
 
-at::Tensor FusedConv::Relu(const at::Tensor& x) { return Run(x, "relu"); }
+at::Tensor FusedConv::Relu(const at::Tensor& x) { return Run(x, kRelu); }
 
 at::Tensor FusedConv::AddRelu(const at::Tensor& x, at::Tensor sum) {
   static const auto convolve = Operator<ConvolveInto>("mkldnn::_convolution_pointwise_", "binary");
   const at::Tensor input = Input(x);
+  if (const WinogradConv* winograd = WinogradFor(input)) {
+    winograd->AddRelu(input, sum);
+    return sum;
+  }
+  PackFor(input);
   convolve.call(sum, input, packed_, bias_, {padding_, padding_}, {stride_, stride_}, {1, 1}, 1,
-                "add", at::Scalar(1.0), "relu", Scalars(), std::nullopt);
+                "add", at::Scalar(1.0), kRelu, Scalars(), std::nullopt);
   return sum;
 }
 
 at::Tensor FusedConv::Run(const at::Tensor& x, std::string_view activation) {
   static const auto convolve = Operator<Convolve>("mkldnn::_convolution_pointwise", "");
   const at::Tensor input = Input(x);
+  if (const WinogradConv* winograd = WinogradFor(input)) {
+    return winograd->Run(input, activation == kRelu);
+  }
+  PackFor(input);
   return convolve.call(input, packed_, bias_, {padding_, padding_}, {stride_, stride_}, {1, 1}, 1,
                        activation, Scalars(), std::nullopt);
 }
 
-at::Tensor FusedConv::Input(const at::Tensor& x) {
+at::Tensor FusedConv::Input(const at::Tensor& x) const {
+  return x.to(weight_.scalar_type()).contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+const WinogradConv* FusedConv::WinogradFor(const at::Tensor& x) {
+  const bool is_kind =
+      weight_.scalar_type() == at::kFloat && weight_.size(2) == 3 && stride_ == 1 && padding_ == 1;
+  if (!is_kind || !WinogradConv::Pays(weight_.sizes(), x.sizes())) return nullptr;
+  if (!winograd_) winograd_.emplace(weight_, bias_);
+  return &*winograd_;
+}
+
+void FusedConv::PackFor(const at::Tensor& x) {
   static const auto pack = Operator<Pack>("mkldnn::_reorder_convolution_weight", "");
   const std::array<int64_t, 2> side = {x.size(2), x.size(3)};
   if (!packed_.defined() || side != packed_side_) {
     packed_ = pack.call(weight_, {padding_, padding_}, {stride_, stride_}, {1, 1}, 1, x.sizes());
     packed_side_ = side;
   }
-  return x.to(weight_.scalar_type()).contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 }  // namespace fluke::train
