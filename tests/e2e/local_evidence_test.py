@@ -1,9 +1,19 @@
 """Local evidence as a user comes by it: photographs in, key points indexed, individuals found, all without a model."""
+import csv
 import json
 import pathlib
+import struct
 import unittest
+import zlib
 
 import fluke_program as fluke
+
+
+def blank_photograph(path):
+    """A grey PNG of 64 x 48, in which nothing is a key point."""
+    chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 64, 48, 8, 0, 0, 0, 0)) +
+                     chunk(b"IDAT", zlib.compress((b"\0" + b"\x80" * 64) * 48)) + chunk(b"IEND", b""))
 
 
 class LocalEvidence(unittest.TestCase):
@@ -47,6 +57,22 @@ class LocalEvidence(unittest.TestCase):
         sheet = self.folder / "sheet.png"
         self.ranking("-k", 1, "--exclude-self", "--sheet", sheet, "--sheet-rows", 3)
         self.assertEqual(sheet.read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
+
+    def test_a_photograph_without_key_points_finds_nobody_and_is_found_by_nobody(self):
+        blank_photograph(self.folder / "blank.png")
+        manifest, index, out = self.folder / "with_blank.csv", self.folder / "with_blank", self.folder / "with_blank_ranking.csv"
+        with open(manifest, "w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerows([("path", "identity"), (self.folder / "blank.png", "nobody")])
+            writer.writerows((self.manifest.parent / row["path"], row["identity"]) for row in fluke.csv_rows(self.manifest))
+        self.assertEqual(fluke.run_json("index", "build", "--local", manifest, "--out", index)["local"]["photos"], 25)
+        fluke.run("search", "--index", index, "--local", manifest, "--exclude-self", "--out", out)
+        rows = fluke.csv_rows(out)
+        blank = [row for row in rows if "blank.png" in row["query_id"]]
+        self.assertFalse([row for row in blank if float(row["score"]) > 0])
+        best = [row for row in rows if row["rank"] == "1" and row not in blank]
+        self.assertEqual(len(best), 24)
+        self.assertFalse([row for row in best if row["identity"] == "nobody"])
 
     def test_info_and_verify_know_it_and_damage_is_named(self):
         self.assertEqual(fluke.run_json("index", "info", "--index", self.index)["local"]["photos"], 24)
@@ -132,6 +158,10 @@ class LocalEvidence(unittest.TestCase):
         with fluke.server("--index", index, "--pipeline", pipeline) as (address, _):
             fluke.run("query", "--server", address, *asked)
             self.assertEqual(sheet.read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
+            individual = fluke.run_json("identify", "--server", address, "--id", rows[0][0])
+            self.assertEqual(individual["calibration"]["photographs"], 24)
+            self.assertTrue(all(0 <= one["probability"] <= 1 for one in individual["candidates"]), individual)
+            self.assertNotIn(rows[0][0], [one["id"] for one in individual["candidates"]])
         with fluke.server("--index", index) as (address, _):
             refused = fluke.run("query", "--server", address, *asked, check=False)
             self.assertEqual(refused.returncode, 1)
