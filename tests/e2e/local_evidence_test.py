@@ -158,9 +158,12 @@ class LocalEvidence(unittest.TestCase):
         with fluke.server("--index", index, "--pipeline", pipeline) as (address, _):
             fluke.run("query", "--server", address, *asked)
             self.assertEqual(sheet.read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
-            individual = fluke.run_json("identify", "--server", address, "--id", rows[0][0])
-            self.assertEqual(individual["calibration"]["photographs"], 24)
-            self.assertTrue(all(0 <= one["probability"] <= 1 for one in individual["candidates"]), individual)
+            identify = ("identify", "--server", address, "--id", rows[0][0])
+            self.assertIn("fewer than 20 individuals", fluke.run(*identify, check=False).stderr)
+            individual = fluke.run_json(*identify, "--threshold", 0.5)
+            self.assertEqual((individual["is_new"], individual["candidates"][0]["identity"]), (False, rows[0][1]))
+            scores = [one["score"] for one in individual["candidates"]]
+            self.assertEqual(scores, sorted(scores, reverse=True))
             self.assertNotIn(rows[0][0], [one["id"] for one in individual["candidates"]])
         with fluke.server("--index", index) as (address, _):
             refused = fluke.run("query", "--server", address, *asked, check=False)
