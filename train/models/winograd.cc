@@ -65,15 +65,15 @@ FLUKE_SIMD void TransformOut(const float* const* in, float* const* out, int64_t 
   }
 }
 
+// y = value + bias, and y where `add` is set, and 0 where `relu` is set and that is less; a NaN
+// stays.
 FLUKE_SIMD void Finish(const float* value, const float* bias, bool add, bool relu, float* y,
                        int64_t n) {
   const float floor = relu ? 0 : -std::numeric_limits<float>::infinity();
-  if (add) {
 #pragma GCC ivdep
-    for (int64_t c = 0; c < n; ++c) y[c] = std::max(floor, value[c] + bias[c] + y[c]);
-  } else {
-#pragma GCC ivdep
-    for (int64_t c = 0; c < n; ++c) y[c] = std::max(floor, value[c] + bias[c]);
+  for (int64_t c = 0; c < n; ++c) {
+    const float sum = value[c] + bias[c] + (add ? y[c] : 0);
+    y[c] = sum < floor ? floor : sum;
   }
 }
 
