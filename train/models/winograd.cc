@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -19,8 +20,8 @@ namespace {
 
 constexpr int64_t kIn = 6, kOut = 4;  // a tile's side before and after
 constexpr int64_t kParts = kIn * kIn;
-constexpr int64_t kTilesAtOnce =
-    60;  // enough that weights in the cache serve many; a multiple of both kernels' rows
+// Enough that weights in the cache serve many; a multiple of both kernels' rows.
+constexpr int64_t kTilesAtOnce = 60;
 constexpr int64_t kMostChannelsAtOnce = 64;
 
 // G of the paper, whose rows turn three weights into six.
@@ -190,9 +191,10 @@ struct Tiles {
 // One thread's room.
 struct Room {
   Room(int64_t tiles, int64_t in, int64_t out)
-      : before(static_cast<size_t>(kParts * tiles * in)),
-        after(static_cast<size_t>(kParts * tiles * out)) {}
-  std::vector<float> before, after;  // transformed tiles, and their products with the weights
+      : before(std::make_unique_for_overwrite<float[]>(static_cast<size_t>(kParts * tiles * in))),
+        after(std::make_unique_for_overwrite<float[]>(static_cast<size_t>(kParts * tiles * out))) {}
+  // Transformed tiles, and their products with the weights.
+  std::unique_ptr<float[]> before, after;
   std::array<float, kParts* kMostChannelsAtOnce> lines = {};
   std::array<float, kOut* kMostChannelsAtOnce> pixels = {};
   std::array<float, kMostChannelsAtOnce> zeros = {};
@@ -201,7 +203,7 @@ struct Room {
 // Tiles [first, first + count) of x into room.before.
 void ReadTiles(const float* x, const Tiles& tiles, int64_t channels, int64_t first, int64_t count,
                int64_t stride, Room& room) {
-  float* const before = room.before.data();
+  float* const before = room.before.get();
   for (int64_t t = 0; t < count; ++t) {
     const int64_t tile = first + t, map = tile / (tiles.down * tiles.across);
     const int64_t top = tile / tiles.across % tiles.down * kOut - 1;
@@ -232,12 +234,12 @@ void ReadTiles(const float* x, const Tiles& tiles, int64_t channels, int64_t fir
   }
 }
 
-// The same tiles of y out of room.after.
-// room.after has `width` channels, of which `channels` are the map's.
+// The same tiles of y out of room.after, which has `width` channels: those beyond `channels` fill a
+// panel up.
 void WriteTiles(const float* bias, const Tiles& tiles, int64_t channels, int64_t width,
                 int64_t first, int64_t count, int64_t stride, bool add, bool relu, Room& room,
                 float* y) {
-  const float* const after = room.after.data();
+  const float* const after = room.after.get();
   for (int64_t t = 0; t < count; ++t) {
     const int64_t tile = first + t, map = tile / (tiles.down * tiles.across);
     const int64_t top = tile / tiles.across % tiles.down * kOut;
@@ -279,8 +281,8 @@ WinogradConv::WinogradConv(const at::Tensor& weight, const at::Tensor& bias)
   const at::Tensor plain = weight.contiguous();
   const float* const w = plain.const_data_ptr<float>();
   const int64_t panels = (out_ + kPanel - 1) / kPanel;
-  weight_.resize(
-      static_cast<size_t>(kParts * panels * in_ * kPanel));  // what fills a panel up is 0
+  // Zeros: those that fill a panel up stay.
+  weight_.resize(static_cast<size_t>(kParts * panels * in_ * kPanel));
   at::parallel_for(0, out_, 1, [&](int64_t begin, int64_t end) {
     for (int64_t o = begin; o < end; ++o) {
       for (int64_t i = 0; i < in_; ++i) {
@@ -338,9 +340,9 @@ void WinogradConv::RunInto(const at::Tensor& x, at::Tensor& y, bool add, bool re
       const int64_t count = std::min(at_once, tiles.count() - first);
       ReadTiles(x.const_data_ptr<float>(), tiles, in_, first, count, at_once, room);
       for (int64_t part = 0; part < kParts; ++part) {
-        Multiply(room.before.data() + part * at_once * in_,
+        Multiply(room.before.get() + part * at_once * in_,
                  weight_.data() + part * panels * in_ * kPanel, count, in_, panels,
-                 room.after.data() + part * at_once * width);
+                 room.after.get() + part * at_once * width);
       }
       WriteTiles(bias_.const_data_ptr<float>(), tiles, out_, width, first, count, at_once, add,
                  relu, room, y.data_ptr<float>());

@@ -33,8 +33,7 @@ class WinogradConv {
   void RunInto(const at::Tensor& x, at::Tensor& y, bool add, bool relu) const;
 
   int64_t in_, out_;
-  std::vector<float>
-      weight_;  // transformed: 36 parts x panels of outputs x in x outputs of a panel
+  std::vector<float> weight_;  // 36 parts x panels of outputs x in x outputs of a panel
   at::Tensor bias_;
 };
 
