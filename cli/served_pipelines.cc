@@ -36,7 +36,11 @@ ServedPipelines::ServedPipelines(const v1::ServeConfig& config) {
   for (const v1::ServedModel& model : config.models()) {
     const std::vector<std::string> runs(model.run().begin(), model.run().end());
     if (!model.pipeline().empty()) ranking::LoadPipeline(model.pipeline());
-    model_files_[runs] = model.pipeline();
+    const auto [known, is_new] = model_files_.try_emplace(runs, model.pipeline());
+    if (!is_new && known->second != model.pipeline()) {
+      InvalidArgument("config: model '", model.name(), "' has the runs of another in `models`, ",
+                      StrJoin(runs, ","), ", but not its pipeline");
+    }
     AddEmbedding(model.pipeline(), runs);
   }
 }

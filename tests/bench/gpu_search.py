@@ -61,7 +61,7 @@ def output(command):
 def measure(program, python, folder, factory, nprobes):
     """The program's figures with recall@20 added to each."""
     out = folder / factory
-    out.mkdir()
+    out.mkdir(exist_ok=True)
     result = json.loads(output([program, folder / "base.npy", folder / "queries.npy", "ip", out, factory, *nprobes]).splitlines()[-1])
     for line in output([python, "-c", RECALL, folder / "truth.npy", *sorted(out.glob("*.bin"))]).splitlines():
         name, recall = line.split()

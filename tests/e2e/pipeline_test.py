@@ -96,6 +96,17 @@ class Pipeline(unittest.TestCase):
             for answer in answers:
                 self.assert_same(answer["hits"], found[answer["query"]])
 
+    def test_a_models_pipeline_that_is_wrong_or_not_the_only_one_is_refused(self):
+        (self.folder / "other.yaml").write_text("steps: [{query_expansion: {k: 3}}]\nembedding: {tta: [flip, multi_scale], tta_merge: mean, weights: [2, 1]}\n")
+        (self.folder / "nosuch.yaml").write_text("steps: [{nosuch: {}}]\n")
+        config = self.folder / "refused.yaml"
+        for second, said in (("other.yaml", "model 'two' has the runs of another"), ("nosuch.yaml", "nosuch.yaml:1")):
+            models = [{"name": name, "run": ["a", "b"], "pipeline": file} for name, file in (("one", "pipeline.yaml"), ("two", second))]
+            config.write_text(json.dumps({"data": "data", "models": models}))
+            refused = fluke.run("serve", config, "--check", check=False)
+            self.assertEqual(refused.returncode, 2)
+            self.assertIn(said, refused.stderr)
+
     def test_a_gallery_embedded_with_views_is_not_served_without_them(self):
         process = fluke.run("serve", "--model", self.models, "--index", self.index, "--listen", "127.0.0.1:0", check=False)
         self.assertEqual(process.returncode, 1)
