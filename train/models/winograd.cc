@@ -4,15 +4,12 @@
 #include <array>
 #include <limits>
 #include <memory>
-#include <utility>
+#include <span>
 #include <vector>
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 #include <ATen/Parallel.h>
 
+#include "common/panel_products.h"
 #include "train/data/simd.h"
 
 namespace fluke::train {
@@ -20,7 +17,7 @@ namespace {
 
 constexpr int64_t kIn = 6, kOut = 4;  // a tile's side before and after
 constexpr int64_t kParts = kIn * kIn;
-// Enough that weights in the cache serve many; a multiple of both kernels' rows.
+// Enough that weights in the cache serve many; a multiple of PanelProducts' rows.
 constexpr int64_t kTilesAtOnce = 60;
 constexpr int64_t kMostChannelsAtOnce = 64;
 
@@ -78,98 +75,16 @@ FLUKE_SIMD void Finish(const float* value, const float* bias, bool add, bool rel
   }
 }
 
-// Products of rows with weights that stand in panels of kPanel columns: c = a b, a: rows x depth,
-// b: depth x kPanel. A weight is read once for as many rows as have room for their sums in
-// registers.
-constexpr int64_t kPanel = 16;
-using MultiplyFunction = void (*)(const float* a, const float* b, int64_t depth, float* c,
-                                  int64_t c_stride);
-
-#if defined(__x86_64__)
-
-// The loops over rows are unrolled, or the sums would live in memory.
-template <int kRows>
-__attribute__((target("avx2,fma"))) void MultiplyAvx2(const float* a, const float* b, int64_t depth,
-                                                      float* c, int64_t c_stride) {
-  __m256 low[kRows], high[kRows];
-#pragma GCC unroll 6
-  for (int r = 0; r < kRows; ++r) low[r] = high[r] = _mm256_setzero_ps();
-  for (int64_t i = 0; i < depth; ++i) {
-    const __m256 first = _mm256_loadu_ps(b + i * kPanel);
-    const __m256 second = _mm256_loadu_ps(b + i * kPanel + 8);
-#pragma GCC unroll 6
-    for (int r = 0; r < kRows; ++r) {
-      const __m256 value = _mm256_broadcast_ss(a + r * depth + i);
-      low[r] = _mm256_fmadd_ps(value, first, low[r]);
-      high[r] = _mm256_fmadd_ps(value, second, high[r]);
-    }
-  }
-#pragma GCC unroll 6
-  for (int r = 0; r < kRows; ++r) {
-    _mm256_storeu_ps(c + r * c_stride, low[r]);
-    _mm256_storeu_ps(c + r * c_stride + 8, high[r]);
-  }
-}
-
-template <int kRows>
-__attribute__((target("avx512f"))) void MultiplyAvx512(const float* a, const float* b,
-                                                       int64_t depth, float* c, int64_t c_stride) {
-  __m512 sums[kRows];
-#pragma GCC unroll 12
-  for (int r = 0; r < kRows; ++r) sums[r] = _mm512_setzero_ps();
-  for (int64_t i = 0; i < depth; ++i) {
-    const __m512 weights = _mm512_loadu_ps(b + i * kPanel);
-#pragma GCC unroll 12
-    for (int r = 0; r < kRows; ++r) {
-      sums[r] = _mm512_fmadd_ps(_mm512_set1_ps(a[r * depth + i]), weights, sums[r]);
-    }
-  }
-#pragma GCC unroll 12
-  for (int r = 0; r < kRows; ++r) _mm512_storeu_ps(c + r * c_stride, sums[r]);
-}
-
-// of[r - 1] multiplies r rows.
-template <int... kLess>
-std::vector<MultiplyFunction> AllAvx2(std::integer_sequence<int, kLess...>) {
-  return {MultiplyAvx2<kLess + 1>...};
-}
-
-template <int... kLess>
-std::vector<MultiplyFunction> AllAvx512(std::integer_sequence<int, kLess...>) {
-  return {MultiplyAvx512<kLess + 1>...};
-}
-
-// Empty: this machine has no instructions for it.
-std::vector<MultiplyFunction> FindKernels() {
-  if (__builtin_cpu_supports("avx512f")) return AllAvx512(std::make_integer_sequence<int, 12>());
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    return AllAvx2(std::make_integer_sequence<int, 6>());
-  }
-  return {};
-}
-
-#else
-
-std::vector<MultiplyFunction> FindKernels() { return {}; }
-
-#endif
-
-// of[r - 1] multiplies r rows.
-const std::vector<MultiplyFunction>& Kernels() {
-  static const std::vector<MultiplyFunction> kernels = FindKernels();
-  return kernels;
-}
-
 // a: rows x depth; b: panels x depth x kPanel; c: rows x (panels kPanel).
 void Multiply(const float* a, const float* b, int64_t rows, int64_t depth, int64_t panels,
               float* c) {
-  const std::vector<MultiplyFunction>& kernels = Kernels();
-  const auto most = static_cast<int64_t>(kernels.size());
+  const std::span<const PanelProduct> products = PanelProducts();
+  const auto at_once = static_cast<int64_t>(products.size());
   const int64_t width = panels * kPanel;
   for (int64_t panel = 0; panel < panels; ++panel) {
     const float* const weights = b + panel * depth * kPanel;
-    for (int64_t row = 0; row < rows; row += most) {
-      const auto multiply = kernels[static_cast<size_t>(std::min(most, rows - row) - 1)];
+    for (int64_t row = 0; row < rows; row += at_once) {
+      const auto multiply = products[static_cast<size_t>(std::min(at_once, rows - row) - 1)];
       multiply(a + row * depth, weights, depth, c + row * width + panel * kPanel, width);
     }
   }
@@ -305,13 +220,11 @@ WinogradConv::WinogradConv(const at::Tensor& weight, const at::Tensor& bias)
   });
 }
 
-bool WinogradConv::IsSupported() { return !Kernels().empty(); }
-
 bool WinogradConv::Pays(at::IntArrayRef weight_sizes, at::IntArrayRef x_sizes) {
   // Few channels are all transforms and no products; the weights, four times as many, want to be
   // read for many tiles.
   constexpr int64_t kFewestChannels = 32, kFewestTiles = 32;
-  return IsSupported() && weight_sizes[0] >= kFewestChannels &&
+  return PanelProductsAreQuick() && weight_sizes[0] >= kFewestChannels &&
          weight_sizes[1] >= kFewestChannels && Tiles(x_sizes).count() >= kFewestTiles;
 }
 

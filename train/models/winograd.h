@@ -14,13 +14,11 @@ namespace fluke::train {
 // Immutable; thread-safe.
 class WinogradConv {
  public:
-  // Whether this machine's processor has the instructions: AVX2 and FMA, or AVX-512.
-  static bool IsSupported();
-
   // weight: out x in x 3 x 3; bias: out; both float32.
   WinogradConv(const at::Tensor& weight, const at::Tensor& bias);
 
-  // Whether it is supported and quicker than the plain convolution for maps of N x in x H x W.
+  // Whether it is quicker, with AVX2 at least, than the plain convolution for maps of N x in x H x
+  // W.
   static bool Pays(at::IntArrayRef weight_sizes, at::IntArrayRef x_sizes);
 
   // x: N x in x H x W, float32, channels-last -> conv(x) + bias, padded by one all around, as N x
