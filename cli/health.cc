@@ -6,7 +6,7 @@
 #include "cli/server_arguments.h"
 #include "cli/verbs.h"
 #include "common/error.h"
-#include "serve/health_client.h"
+#include "serve/client/health_client.h"
 
 namespace fluke::cli {
 

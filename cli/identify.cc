@@ -14,7 +14,7 @@
 #include "cli/verbs.h"
 #include "common/error.h"
 #include "common/files.h"
-#include "serve/client.h"
+#include "serve/client/client.h"
 
 namespace fluke::cli {
 namespace {

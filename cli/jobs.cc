@@ -15,7 +15,7 @@
 #include "cli/verbs.h"
 #include "common/error.h"
 #include "common/files.h"
-#include "serve/training_client.h"
+#include "serve/client/training_client.h"
 
 namespace fluke::cli {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "cli/verbs.h"
 #include "common/error.h"
-#include "serve/api_key.h"
+#include "serve/access/api_key.h"
 
 namespace fluke::cli {
 namespace {

@@ -6,8 +6,8 @@
 
 #include <CLI/CLI.hpp>
 
-#include "serve/client.h"
-#include "serve/client_options.h"
+#include "serve/client/client.h"
+#include "serve/client/client_options.h"
 
 namespace fluke::cli {
 

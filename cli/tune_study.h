@@ -9,7 +9,7 @@
 
 #include "common/tune/pruners.h"
 #include "common/tune/samplers.h"
-#include "serve/sqlite_database.h"
+#include "serve/jobs/sqlite_database.h"
 
 namespace fluke::cli {
 

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "serve/child_process.h"
+#include "serve/jobs/child_process.h"
 
 namespace fluke::cli {
 

@@ -1,4 +1,4 @@
-# cmake -DFOLDER=serve/web -DOUTPUT=web_files.cc -P EmbedWebFiles.cmake: the files of a folder as arrays of a C++ source (serve/web_files.h).
+# cmake -DFOLDER=serve/web -DOUTPUT=web_files.cc -P EmbedWebFiles.cmake: the files of a folder as arrays of a C++ source (serve/http/web_files.h).
 file(GLOB _files RELATIVE ${FOLDER} ${FOLDER}/*.html ${FOLDER}/*.js ${FOLDER}/*.css ${FOLDER}/*.svg)
 list(SORT _files)
 set(_number 0)
@@ -14,7 +14,7 @@ foreach(_file ${_files})
   math(EXPR _number "${_number} + 1")
 endforeach()
 file(WRITE ${OUTPUT} "// Made by cmake/EmbedWebFiles.cmake.
-#include \"serve/web_files.h\"
+#include \"serve/http/web_files.h\"
 
 namespace fluke::serve {
 namespace {

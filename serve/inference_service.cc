@@ -11,8 +11,8 @@
 
 #include "common/error.h"
 #include "common/image.h"
-#include "serve/query_image.h"
-#include "serve/task_call.h"
+#include "serve/calls/task_call.h"
+#include "serve/pipeline/query_image.h"
 
 namespace fluke::serve {
 namespace {

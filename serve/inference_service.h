@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "fluke/v1/inference.grpc.pb.h"
-#include "serve/call_gate.h"
+#include "serve/calls/call_gate.h"
 #include "serve/server_seams.h"
 #include "serve/task_lane.h"
 

@@ -9,8 +9,8 @@
 #include "common/embedder.h"
 #include "common/vector_index.h"
 #include "fluke/v1/config.pb.h"
-#include "serve/catalogue.h"
-#include "serve/openers.h"
+#include "serve/collections/catalogue.h"
+#include "serve/collections/openers.h"
 #include "serve/server_seams.h"
 
 namespace grpc {

@@ -19,7 +19,7 @@
 #include "common/files.h"
 #include "common/npy.h"
 #include "fluke/v1/retrieval.grpc.pb.h"
-#include "serve/channel.h"
+#include "serve/client/channel.h"
 #include "tests/bench/search_bench.h"
 
 namespace fluke {

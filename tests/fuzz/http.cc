@@ -1,8 +1,8 @@
 // HTTP: addresses, and bodies on their way from JSON to a message and back.
 #include <google/protobuf/util/message_differencer.h>
 
-#include "serve/http_target.h"
-#include "serve/json_gateway.h"
+#include "serve/http/http_target.h"
+#include "serve/http/json_gateway.h"
 #include "serve/services.h"
 #include "tests/fuzz/fuzz.h"
 

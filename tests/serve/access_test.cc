@@ -1,5 +1,5 @@
 // Keys, roles and rates: the rules themselves, then a running server that obeys them.
-#include "serve/access.h"
+#include "serve/access/access.h"
 
 #include <fstream>
 #include <functional>
@@ -8,8 +8,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "serve/client.h"
-#include "serve/request_id.h"
+#include "serve/access/request_id.h"
+#include "serve/client/client.h"
 #include "tests/common/scratch.h"
 #include "tests/serve/logged_lines.h"
 #include "tests/serve/running_server.h"

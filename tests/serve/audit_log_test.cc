@@ -1,5 +1,5 @@
 // The file that says who changed what.
-#include "serve/audit_log.h"
+#include "serve/access/audit_log.h"
 
 #include <filesystem>
 #include <fstream>

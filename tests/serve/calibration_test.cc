@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "serve/calibrator.h"
+#include "serve/retrieval/calibrator.h"
 #include "tests/serve/circle_gallery.h"
 
 namespace fluke::serve {

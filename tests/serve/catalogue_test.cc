@@ -1,5 +1,5 @@
 // Names, aliases and what is kept on disk, without gRPC.
-#include "serve/catalogue.h"
+#include "serve/collections/catalogue.h"
 
 #include <atomic>
 #include <future>

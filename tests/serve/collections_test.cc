@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "serve/client.h"
+#include "serve/client/client.h"
 #include "tests/serve/fake_openers.h"
 #include "tests/serve/running_server.h"
 

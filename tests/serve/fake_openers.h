@@ -17,7 +17,7 @@
 
 #include <gtest/gtest.h>
 
-#include "serve/openers.h"
+#include "serve/collections/openers.h"
 #include "tests/serve/fakes.h"
 
 namespace fluke::serve {

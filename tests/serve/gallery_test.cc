@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "serve/parts.h"
+#include "serve/retrieval/parts.h"
 #include "serve/task_lane.h"
 #include "tests/serve/running_server.h"
 

@@ -6,8 +6,8 @@
 #include <grpcpp/generic/async_generic_service.h>
 #include <gtest/gtest.h>
 
-#include "serve/json_gateway.h"
-#include "serve/own_calls.h"
+#include "serve/http/json_gateway.h"
+#include "serve/http/own_calls.h"
 #include "serve/services.h"
 #include "tests/serve/http_server_fixture.h"
 

@@ -1,5 +1,5 @@
 // What probes learn of a server.
-#include "serve/health_client.h"
+#include "serve/client/health_client.h"
 
 #include <gtest/gtest.h>
 

@@ -5,8 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "serve/http_target.h"
-#include "serve/web_files.h"
+#include "serve/http/http_target.h"
+#include "serve/http/web_files.h"
 #include "tests/serve/http_server_fixture.h"
 
 namespace fluke::serve {

@@ -9,7 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "serve/http_listener.h"
+#include "serve/http/http_listener.h"
 #include "tests/serve/http_server_fixture.h"
 
 namespace fluke::serve {

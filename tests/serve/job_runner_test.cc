@@ -1,5 +1,5 @@
 // Jobs as processes: their limits, their ends, and what becomes of them when the server ends.
-#include "serve/job_runner.h"
+#include "serve/jobs/job_runner.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>

@@ -11,7 +11,7 @@
 #include <string>
 #include <thread>
 
-#include "serve/job_table.h"
+#include "serve/jobs/job_table.h"
 #include "serve/server_seams.h"
 #include "tests/common/scratch.h"
 

@@ -1,5 +1,5 @@
 // The table of jobs: what it keeps, which changes it allows, which files it refuses.
-#include "serve/job_table.h"
+#include "serve/jobs/job_table.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

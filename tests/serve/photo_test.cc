@@ -9,8 +9,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "serve/photo_file.h"
-#include "serve/thumbnails.h"
+#include "serve/http/photo_file.h"
+#include "serve/http/thumbnails.h"
 #include "tests/serve/http_server_fixture.h"
 
 namespace fluke::serve {

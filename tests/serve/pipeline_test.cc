@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "serve/pipeline.h"
+#include "serve/pipeline/pipeline.h"
 #include "tests/serve/fakes.h"
 
 namespace fluke::serve {

@@ -1,5 +1,5 @@
 // What clients see of texts that name paths of this machine.
-#include "serve/private_paths.h"
+#include "serve/jobs/private_paths.h"
 
 #include <gtest/gtest.h>
 

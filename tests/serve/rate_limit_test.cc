@@ -1,5 +1,5 @@
 // Token buckets, with a clock that stands still until a test moves it.
-#include "serve/rate_limit.h"
+#include "serve/access/rate_limit.h"
 
 #include <gtest/gtest.h>
 

@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "serve/client.h"
+#include "serve/client/client.h"
 #include "tests/serve/running_server.h"
 
 namespace fluke::serve {

@@ -1,5 +1,5 @@
 // TLS and mTLS, with certificates of the tests' own; and files that are none.
-#include "serve/tls.h"
+#include "serve/access/tls.h"
 
 #include <functional>
 
@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "common/files.h"
-#include "serve/client.h"
+#include "serve/client/client.h"
 #include "tests/common/scratch.h"
 #include "tests/serve/certificates.h"
 #include "tests/serve/logged_lines.h"

@@ -1,5 +1,5 @@
 // fluke.v1.Training over gRPC, with shell scripts as trainers.
-#include "serve/training_service.h"
+#include "serve/jobs/training_service.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
