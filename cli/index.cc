@@ -16,6 +16,7 @@
 #include "common/error.h"
 #include "common/files.h"
 #include "index/factory.h"
+#include "index/folder_lock.h"
 #include "index/layout.h"
 #include "index/live_index.h"
 #include "index/local/local_files.h"
@@ -130,7 +131,7 @@ void BuildOrSayHowToReplace(const IndexArguments& arguments) {
   }
 }
 
-void Add(const IndexArguments& arguments) {
+void AddEmbeddings(const IndexArguments& arguments) {
   const MappedEmbeddings embeddings(arguments.embeddings);
   auto writer = ContinueIndex(arguments.index);
   const IndexInfo before = OpenIndex(arguments.index)->Describe();
@@ -140,7 +141,19 @@ void Add(const IndexArguments& arguments) {
                     " dimensions, the index ", arguments.index, " has ", before.dimension);
   }
   AddAndCommit(embeddings, std::move(writer));
-  PrintInfo(arguments.index, arguments.json);
+}
+
+void Add(const IndexArguments& arguments) {
+  const bool local = !arguments.local.manifest.empty();
+  if (arguments.embeddings.empty() && !local) throw CLI::RequiredError("--embeddings or --local");
+  if (!arguments.embeddings.empty()) AddEmbeddings(arguments);
+  PrintInfo(arguments.index,
+            local ? AddLocal(arguments.local, arguments.index) : DescribeLocal(arguments.index),
+            arguments.json);
+}
+
+bool HoldsLocalAlone(const std::string& index) {
+  return layout::HoldsLocal(index) && !layout::HoldsIndex(index);
 }
 
 // One id a line.
@@ -159,9 +172,16 @@ void Remove(const IndexArguments& arguments) {
     for (std::string& id : ReadIds(arguments.ids_file)) ids.push_back(std::move(id));
   }
   if (ids.empty()) InvalidArgument("no ids to remove: give --ids or --ids-file");
-  const auto writer = ContinueIndex(arguments.index);
-  const int64_t removed = writer->Remove(ids);
-  writer->Commit();
+  int64_t removed = 0;
+  if (HoldsLocalAlone(arguments.index)) {
+    const FolderLock lock(layout::LockFile(arguments.index));
+    removed = RemoveLocal(ids, arguments.index);
+  } else {
+    const auto writer = ContinueIndex(arguments.index);
+    removed = writer->Remove(ids);
+    writer->Commit();
+    RemoveLocal(ids, arguments.index);
+  }
   if (removed < static_cast<int64_t>(ids.size())) {
     std::cerr << "note: " << static_cast<int64_t>(ids.size()) - removed << " of " << ids.size()
               << " ids were not in the index\n";
@@ -207,7 +227,14 @@ void Verify(const IndexArguments& arguments) {
 }
 
 void Compact(const IndexArguments& arguments) {
-  OpenLiveIndex(arguments.index, {.compact_after_rows = -1})->Compact();
+  if (HoldsLocalAlone(arguments.index)) {
+    const FolderLock lock(layout::LockFile(arguments.index));
+    CompactLocal(arguments.index);
+  } else {
+    const auto index = OpenLiveIndex(arguments.index, {.compact_after_rows = -1});
+    index->Compact();
+    CompactLocal(arguments.index);
+  }
   PrintInfo(arguments.index, arguments.json);
 }
 
@@ -250,12 +277,15 @@ void DeclareBuild(CLI::App& index, const std::shared_ptr<IndexArguments>& argume
 }
 
 void DeclareAdd(CLI::App& index, const std::shared_ptr<IndexArguments>& arguments) {
-  CLI::App* verb = index.add_subcommand("add", "Add an embeddings folder; known ids are replaced");
+  CLI::App* verb = index.add_subcommand(
+      "add", "Add an embeddings folder, or photographs' key points; known ids are replaced");
   verb->add_option("--index", arguments->index, "Index folder")->required();
-  verb->add_option("--embeddings", arguments->embeddings, "Folder that `fluke embed` wrote")
-      ->required();
+  verb->add_option("--embeddings", arguments->embeddings, "Folder that `fluke embed` wrote");
+  DeclareLocalAdd(*verb, arguments->local);
   verb->add_flag("--json", arguments->json, "Print one JSON document");
-  verb->footer("Example:\n  fluke index add --index gallery.index --embeddings season2026");
+  verb->footer(
+      "Example:\n  fluke index add --index gallery.index --embeddings season2026 --local "
+      "season2026.csv");
   verb->callback([arguments] { Add(*arguments); });
 }
 

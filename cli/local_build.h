@@ -1,8 +1,10 @@
 // The local half of `fluke index`: key points of photographs in an index folder.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -24,6 +26,18 @@ void DeclareLocalBuild(CLI::App& verb, LocalBuildArguments& arguments);
 // The photographs' key points -> INDEX/local. Returns what there is to say of the work.
 nlohmann::ordered_json BuildLocal(const LocalBuildArguments& arguments,
                                   const std::filesystem::path& index);
+
+// Options of `fluke index add`.
+void DeclareLocalAdd(CLI::App& verb, LocalBuildArguments& arguments);
+
+// The photographs' key points -> the local evidence that is there, found as its own were. Returns
+// what BuildLocal does.
+nlohmann::ordered_json AddLocal(const LocalBuildArguments& arguments,
+                                const std::filesystem::path& index);
+// As `fluke index remove` and `compact`, of the local evidence where there is one. The folder's
+// lock is held. Returns how many of the ids were there.
+int64_t RemoveLocal(const std::vector<std::string>& ids, const std::filesystem::path& index);
+void CompactLocal(const std::filesystem::path& index);
 
 // What the folder's local evidence holds, without opening it; null where there is none.
 nlohmann::ordered_json DescribeLocal(const std::filesystem::path& index);

@@ -65,8 +65,8 @@ struct FacetValue {
   bool operator==(const FacetValue&) const = default;
 };
 
-// What is known of a query beside its vector, for steps of a ranking that look at photographs.
-// Refers to what the caller holds; empty fields are not known.
+// What is known of a query, or of a new item, beside its vector, for steps of a ranking that look
+// at photographs. Refers to what the caller holds; empty fields are not known.
 struct QueryPhotograph {
   std::string_view image = {};    // encoded
   std::optional<Box> crop = {};   // of it
@@ -147,6 +147,12 @@ class LiveIndex {
   virtual std::shared_ptr<const VectorIndex> Current() const = 0;
   // vectors: items.size() x dimension. An id that is there already is replaced.
   virtual void Upsert(const std::vector<Item>& items, std::span<const float> vectors) = 0;
+  // The same where the items' photographs are at hand, one an item (one without an image: unknown):
+  // an index that knows items by their vectors alone has no use for them.
+  virtual void UpsertPhotographs(const std::vector<Item>& items, std::span<const float> vectors,
+                                 std::span<const QueryPhotograph> /*photographs*/) {
+    Upsert(items, vectors);
+  }
   // Returns how many of the ids were there.
   virtual int64_t Remove(const std::vector<std::string>& ids) = 0;
   // Replaces identity, path and metadata of items that are there; vectors stay. Throws NotFound,

@@ -96,6 +96,10 @@ void CheckRecord(const v1::ChangeRecord& record, int64_t dimension, const std::s
     DataLoss(where, ": damaged: ", vectors, " bytes of vectors for ", record.put_size(),
              " items of dimension ", dimension);
   }
+  if (record.put_features_size() != 0 && record.put_features_size() != record.put_size()) {
+    DataLoss(where, ": damaged: key points of ", record.put_features_size(), " photographs for ",
+             record.put_size(), " items");
+  }
   const auto has_id = [](const v1::StoredItem& item) { return !item.id().empty(); };
   if (!std::all_of(record.put().begin(), record.put().end(), has_id) ||
       !std::all_of(record.updated().begin(), record.updated().end(), has_id)) {

@@ -23,6 +23,7 @@
 #include "index/overlay.h"
 #include "index/similarity.h"
 #include "index/snapshot_builder.h"
+#include "index/stored_item.h"
 #include "index/writer.h"
 
 namespace fluke {

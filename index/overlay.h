@@ -107,6 +107,4 @@ class Overlay {
 // What the log of an index folder says on top of a snapshot.
 Overlay ReplayLog(const std::filesystem::path& folder, std::shared_ptr<const Snapshot> snapshot);
 
-v1::StoredItem ToStored(const Item& item);
-
 }  // namespace fluke

@@ -54,27 +54,6 @@ void VerifySnapshot(const fs::path& index, int64_t number, std::vector<FileCheck
   }
 }
 
-// From the last segment to the first, so that it is known whether another one of the same index
-// follows.
-void VerifyLog(const fs::path& index, std::vector<FileCheck>& checks) {
-  std::set<int64_t> followed;
-  std::vector<int64_t> numbers = layout::ListLogSegments(index);
-  for (auto number = numbers.rbegin(); number != numbers.rend(); ++number) {
-    const fs::path path = layout::LogSegment(index, *number);
-    FileCheck check = Unchecked(index, path);
-    try {
-      const std::string bytes = ReadFile(path);
-      check.bytes = bytes.size();
-      const int64_t origin = ReadSegmentHeader(bytes, path.string()).identity.origin;
-      const bool last = followed.insert(origin).second;
-      ReadSegment(bytes, last, path.string(), [](int64_t, const v1::ChangeRecord&) {});
-    } catch (const Error& error) {
-      check.problem = error.what();
-    }
-    checks.push_back(check);
-  }
-}
-
 FileCheck VerifyCurrent(const fs::path& index) {
   FileCheck check = Unchecked(index, layout::CurrentFile(index));
   try {
@@ -120,13 +99,34 @@ std::vector<std::vector<Neighbor>> ScanVectors(const VectorIndex& index,
 
 }  // namespace
 
+// From the last segment to the first, so that it is known whether another one of the same index
+// follows.
+void VerifyLog(const fs::path& index, const fs::path& folder, std::vector<FileCheck>& checks) {
+  std::set<int64_t> followed;
+  std::vector<int64_t> numbers = layout::ListLogSegments(folder);
+  for (auto number = numbers.rbegin(); number != numbers.rend(); ++number) {
+    const fs::path path = layout::LogSegment(folder, *number);
+    FileCheck check = Unchecked(index, path);
+    try {
+      const std::string bytes = ReadFile(path);
+      check.bytes = bytes.size();
+      const int64_t origin = ReadSegmentHeader(bytes, path.string()).identity.origin;
+      const bool last = followed.insert(origin).second;
+      ReadSegment(bytes, last, path.string(), [](int64_t, const v1::ChangeRecord&) {});
+    } catch (const Error& error) {
+      check.problem = error.what();
+    }
+    checks.push_back(check);
+  }
+}
+
 std::vector<FileCheck> VerifyIndex(const fs::path& folder) {
   if (!layout::HoldsIndex(folder)) NotFound("no index in ", folder);
   std::vector<FileCheck> checks = {VerifyCurrent(folder)};
   for (const int64_t number : layout::ListSnapshots(folder)) {
     VerifySnapshot(folder, number, checks);
   }
-  VerifyLog(folder, checks);
+  VerifyLog(folder, folder, checks);
   return checks;
 }
 

@@ -19,6 +19,11 @@ struct FileCheck {
 // the log.
 std::vector<FileCheck> VerifyIndex(const std::filesystem::path& folder);
 
+// Every record of the log in LogFolder(folder) (layout.h); `index`: the folder that names are
+// relative to.
+void VerifyLog(const std::filesystem::path& index, const std::filesystem::path& folder,
+               std::vector<FileCheck>& checks);
+
 // A sample of the items as queries: what a search finds against a plain scan of all vectors.
 struct NeighborCheck {
   int64_t queries = 0;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 #include "common/error.h"
@@ -81,6 +82,21 @@ const faiss::IndexIVF* Lists(const faiss::Index& index) {
   return dynamic_cast<const faiss::IndexIVF*>(&index);
 }
 
+// The rows outside of some ranges, which come ascending.
+class OutsideOf final : public faiss::IDSelector {
+ public:
+  explicit OutsideOf(std::span<const DescriptorRange> ranges) : ranges_(ranges) {}
+  bool is_member(FaissIdx id) const override {
+    const auto next = std::upper_bound(
+        ranges_.begin(), ranges_.end(), id,
+        [](FaissIdx row, const DescriptorRange& range) { return row < range.begin; });
+    return next == ranges_.begin() || std::prev(next)->end <= id;
+  }
+
+ private:
+  std::span<const DescriptorRange> ranges_;
+};
+
 }  // namespace
 
 uint64_t DescriptorMemoryBytes(int64_t count) {
@@ -91,8 +107,14 @@ uint64_t DescriptorMemoryBytes(int64_t count) {
 
 DescriptorIndex::DescriptorIndex(std::span<const uint8_t> codes) {
   const int64_t rows = RowsOf(codes);
+  WithFaiss(absl::StatusCode::kInternal, StrCat("cannot index ", rows, " descriptors"),
+            [&] { index_ = ListsFor(rows) == 0 ? MakeExact() : MakeLists(codes, rows); });
+  Add(codes);
+}
+
+void DescriptorIndex::Add(std::span<const uint8_t> codes) {
+  const int64_t rows = RowsOf(codes);
   WithFaiss(absl::StatusCode::kInternal, StrCat("cannot index ", rows, " descriptors"), [&] {
-    index_ = ListsFor(rows) == 0 ? MakeExact() : MakeLists(codes, rows);
     for (int64_t begin = 0; begin < rows; begin += kBlockRows) {
       const int64_t count = std::min(kBlockRows, rows - begin);
       const std::vector<float> block =
@@ -126,7 +148,8 @@ int64_t DescriptorIndex::lists() const {
 }
 
 NearDescriptors DescriptorIndex::Search(std::span<const uint8_t> queries, int64_t k,
-                                        DescriptorRange left_out, int nprobe) const {
+                                        std::span<const DescriptorRange> left_out,
+                                        int nprobe) const {
   const int64_t n = RowsOf(queries);
   if (k < 1) InvalidArgument("k is ", k, "; expected 1 or more descriptors");
   NearDescriptors near{.k = k,
@@ -135,15 +158,12 @@ NearDescriptors DescriptorIndex::Search(std::span<const uint8_t> queries, int64_
                                                        std::numeric_limits<float>::infinity())};
   if (n == 0 || size() == 0) return near;
   const std::vector<float> values = AsFloats(queries);
-  const faiss::IDSelectorRange range(left_out.begin, left_out.end);
-  const faiss::IDSelectorNot others(&range);
+  OutsideOf others(left_out);
   faiss::SearchParametersIVF ivf;
   faiss::SearchParameters exact;
   ivf.nprobe = static_cast<size_t>(nprobe > 0 ? nprobe : kDefaultProbes);
   faiss::SearchParameters& parameters = lists() > 0 ? ivf : exact;
-  if (left_out.end > left_out.begin) {
-    parameters.sel = const_cast<faiss::IDSelectorNot*>(&others);
-  }
+  if (!left_out.empty()) parameters.sel = &others;
   WithFaiss(absl::StatusCode::kInternal, "cannot search descriptors", [&] {
     index_->search(n, values.data(), k, near.distances.data(), near.rows.data(), &parameters);
   });

@@ -38,7 +38,7 @@ struct DescriptorRange {
   int64_t begin = 0, end = 0;
 };
 
-// Immutable, thread-safe.
+// Searches are thread-safe beside one another, but not beside Add.
 class DescriptorIndex {
  public:
   // codes: n x kDescriptorBytes, row i is descriptor i. Trains on a sample where there are lists.
@@ -51,13 +51,17 @@ class DescriptorIndex {
 
   void Write(const std::filesystem::path& path) const;
 
+  // codes: n x kDescriptorBytes, which become the rows after the last. Lists stay as they were
+  // trained.
+  void Add(std::span<const uint8_t> codes);
+
   int64_t size() const;
   int64_t lists() const;  // 0: exact
 
-  // queries: n x kDescriptorBytes. nprobe: lists visited, 0 = kDefaultProbes. Searches on all
-  // threads.
-  NearDescriptors Search(std::span<const uint8_t> queries, int64_t k, DescriptorRange left_out = {},
-                         int nprobe = 0) const;
+  // queries: n x kDescriptorBytes. left_out: ascending by begin. nprobe: lists visited, 0 =
+  // kDefaultProbes. Searches on all threads.
+  NearDescriptors Search(std::span<const uint8_t> queries, int64_t k,
+                         std::span<const DescriptorRange> left_out = {}, int nprobe = 0) const;
 
  private:
   std::unique_ptr<faiss::Index> index_;

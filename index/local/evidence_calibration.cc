@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "common/error.h"
@@ -28,7 +29,9 @@ std::vector<Known> PhotographsOfSeveral(const LocalIndex& local, const VectorInd
   std::map<int32_t, std::vector<Known>> of_individual;
   for (int64_t photo = 0; photo < local.photos(); ++photo) {
     const int32_t identity = local.identity_number(photo);
-    const auto row = identity < 0 ? std::nullopt : global.FindItem(local.item(photo).id);
+    const std::string id = local.item(photo).id;
+    if (local.FindPhoto(id) != photo) continue;  // replaced or removed since
+    const auto row = identity < 0 ? std::nullopt : global.FindItem(id);
     if (row) of_individual[identity].push_back({.photo = photo, .row = *row});
   }
   std::vector<Known> photographs;

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/error.h"
+#include "index/layout.h"
 #include "index/local/descriptor_index.h"
 
 namespace fluke {
@@ -129,12 +130,12 @@ std::vector<FileCheck> VerifyLocal(const std::filesystem::path& index) {
       return record.bytes;
     });
   }
+  VerifyLog(index, folder, checks);
   return checks;
 }
 
 LocalWriter::LocalWriter(const std::filesystem::path& index, const KeyPointOptions& options)
-    : target_(layout::LocalFolder(index)),
-      folder_(target_),
+    : folder_(layout::LocalFolder(index)),
       photos_(folder_.path() / layout::kLocalPhotosFile),
       key_points_(folder_.path() / layout::kKeyPointsFile),
       descriptors_(folder_.path() / layout::kDescriptorsFile) {
@@ -170,6 +171,7 @@ LocalManifest LocalWriter::Commit() {
   }
   for (const char* name : names) manifest_.files[name] = MeasureFile(folder / name);
   WriteFileAtomically(folder / layout::kLocalManifestFile, LocalManifestToJson(manifest_));
+  MakeFolder(layout::LogFolder(folder));  // in the place of the old log
   folder_.Commit();
   return manifest_;
 }

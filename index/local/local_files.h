@@ -12,8 +12,9 @@
 //     descriptors.bin   of each key point: kDescriptorBytes bytes
 //     descriptors.faiss beyond kExactDescriptors: FAISS's lists of those descriptors
 //     calibration.json  where there is one: scores to probabilities (calibration_file.h)
+//     wal/              photographs that came or went since (change_log.h)
 //
-// All but calibration.json are written into a temporary folder that takes the old one's place in
+// All but the last two are written into a temporary folder that takes the old one's place in
 // one step (AtomicFolder). Numbers are little-endian.
 #pragma once
 
@@ -26,6 +27,7 @@
 #include "common/files.h"
 #include "common/item.h"
 #include "common/local/key_points.h"
+#include "index/change_log.h"
 #include "index/sealed_json.h"
 #include "index/verify.h"
 
@@ -52,6 +54,10 @@ inline bool HoldsLocal(const std::filesystem::path& index) {
 
 inline constexpr int kLocalFormatVersion = 2;
 
+// The folder is replaced as a whole, its log with it, so that all logs may be called the same. Its
+// items have no vectors.
+inline constexpr LogIdentity kLocalLog = {.origin = 1, .dimension = 0};
+
 struct LocalManifest {
   KeyPointOptions key_points = {};
   int64_t photos = 0;
@@ -66,7 +72,8 @@ uint64_t LocalMemoryBytes(const LocalManifest& manifest);
 // The manifest alone, without a look at the files. Throws NotFound where there is none.
 LocalManifest ReadLocalManifest(const std::filesystem::path& index);
 
-// Every file against its recorded size and CRC-32C; empty where there is no local evidence.
+// Every file against its recorded size and CRC-32C, and every record of the log; empty where there
+// is no local evidence.
 std::vector<FileCheck> VerifyLocal(const std::filesystem::path& index);
 
 std::string LocalManifestToJson(const LocalManifest& manifest);
@@ -89,12 +96,11 @@ class LocalWriter {
   LocalWriter(const std::filesystem::path& index, const KeyPointOptions& options);
 
   void Add(const Item& item, const LocalFeatures& features);
-  // Indexes the descriptors and puts all in the place of what was there. Nothing has changed where
-  // it throws.
+  // Indexes the descriptors and puts all in the place of what was there, its log with it, but for a
+  // calibration, which stays. Nothing has changed where it throws.
   LocalManifest Commit();
 
  private:
-  std::filesystem::path target_;
   AtomicFolder folder_;
   AtomicFile photos_, key_points_, descriptors_;
   std::vector<Item> items_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +13,8 @@
 #include "common/config.h"
 #include "common/error.h"
 #include "common/table.h"
+#include "index/local/local_index.h"
+#include "index/local/photograph_keeper.h"
 #include "index/ranking/gallery.h"
 #include "index/similarity.h"
 
@@ -34,14 +37,19 @@ const StepRow& RowOf(const v1::RankingStep& step) {
 
 std::string StepPath(int i) { return StrCat("steps[", i, "]"); }
 
+bool LooksAtKeyPoints(const Pipeline& pipeline) {
+  return std::ranges::any_of(pipeline.config.steps(), &v1::RankingStep::has_local_evidence);
+}
+
 // A gallery with the steps that rank in it.
 class Prepared {
  public:
   Prepared(const Pipeline& pipeline, std::shared_ptr<const VectorIndex> index,
-           const fs::path& folder)
+           const fs::path& folder, std::shared_ptr<const LocalIndex> local)
       : gallery_(GalleryOf(std::move(index))), rows_(RowLimit(gallery_->index())) {
     const StepContext context = {.pipeline_folder = fs::absolute(pipeline.file).parent_path(),
-                                 .index_folder = folder};
+                                 .index_folder = folder,
+                                 .local = std::move(local)};
     for (int i = 0; i < pipeline.config.steps_size(); ++i) {
       const v1::RankingStep& settings = pipeline.config.steps(i);
       const StepRow& row = RowOf(settings);
@@ -111,13 +119,18 @@ class Prepared {
 // Thread-safe. What the steps keep of the gallery is made when it is first needed.
 class RankedIndex : public VectorIndex {
  public:
-  RankedIndex(Pipeline pipeline, std::shared_ptr<const VectorIndex> index, fs::path folder)
-      : pipeline_(std::move(pipeline)), index_(std::move(index)), folder_(std::move(folder)) {}
+  // local: as StepContext.
+  RankedIndex(Pipeline pipeline, std::shared_ptr<const VectorIndex> index, fs::path folder,
+              std::shared_ptr<const LocalIndex> local)
+      : pipeline_(std::move(pipeline)),
+        index_(std::move(index)),
+        folder_(std::move(folder)),
+        local_(std::move(local)) {}
 
   const Prepared& Prepare() const {
     const std::lock_guard lock(mutex_);
     if (prepared_ == nullptr) {
-      prepared_ = std::make_unique<const Prepared>(pipeline_, index_, folder_);
+      prepared_ = std::make_unique<const Prepared>(pipeline_, index_, folder_, local_);
     }
     return *prepared_;
   }
@@ -156,8 +169,7 @@ class RankedIndex : public VectorIndex {
 
   IndexInfo Describe() const override {
     IndexInfo info = index_->Describe();
-    info.matches_regions =
-        std::ranges::any_of(pipeline_.config.steps(), &v1::RankingStep::has_local_evidence);
+    info.matches_regions = LooksAtKeyPoints(pipeline_);
     return info;
   }
   Item item(int64_t row) const override { return index_->item(row); }
@@ -245,6 +257,7 @@ class RankedIndex : public VectorIndex {
   const Pipeline pipeline_;
   const std::shared_ptr<const VectorIndex> index_;
   const fs::path folder_;
+  const std::shared_ptr<const LocalIndex> local_;
   mutable std::mutex mutex_;
   mutable std::unique_ptr<const Prepared> prepared_ ABSL_GUARDED_BY(mutex_);
 };
@@ -252,30 +265,52 @@ class RankedIndex : public VectorIndex {
 class RankedLiveIndex : public LiveIndex {
  public:
   RankedLiveIndex(Pipeline pipeline, std::shared_ptr<LiveIndex> live, fs::path folder)
-      : pipeline_(std::move(pipeline)), live_(std::move(live)), folder_(std::move(folder)) {}
+      : pipeline_(std::move(pipeline)), live_(std::move(live)), folder_(std::move(folder)) {
+    if (LooksAtKeyPoints(pipeline_)) local_.emplace(*live_, folder_);
+  }
 
   std::shared_ptr<const VectorIndex> Current() const override {
     const std::lock_guard lock(mutex_);
     std::shared_ptr<const VectorIndex> behind = live_->Current();
-    if (behind != behind_) {
-      ranked_ = std::make_shared<const RankedIndex>(pipeline_, behind, folder_);
+    std::shared_ptr<const LocalIndex> local = local_ ? local_->Current() : nullptr;
+    if (behind != behind_ || local != behind_local_) {
+      ranked_ = std::make_shared<const RankedIndex>(pipeline_, behind, folder_, local);
       behind_ = std::move(behind);
+      behind_local_ = std::move(local);
     }
     return ranked_;
   }
   void Upsert(const std::vector<Item>& items, std::span<const float> vectors) override {
-    live_->Upsert(items, vectors);
+    UpsertPhotographs(items, vectors, std::vector<QueryPhotograph>(items.size()));
   }
-  int64_t Remove(const std::vector<std::string>& ids) override { return live_->Remove(ids); }
-  void Update(const std::vector<Item>& items) override { live_->Update(items); }
-  int64_t Compact() override { return live_->Compact(); }
+  void UpsertPhotographs(const std::vector<Item>& items, std::span<const float> vectors,
+                         std::span<const QueryPhotograph> photographs) override {
+    if (!local_) return live_->Upsert(items, vectors);
+    local_->Change(items, photographs, [&] { live_->Upsert(items, vectors); });
+  }
+  int64_t Remove(const std::vector<std::string>& ids) override {
+    const int64_t removed = live_->Remove(ids);
+    if (local_) local_->Remove(ids);
+    return removed;
+  }
+  void Update(const std::vector<Item>& items) override {
+    live_->Update(items);
+    if (local_) local_->Update(items);
+  }
+  int64_t Compact() override {
+    const int64_t snapshot = live_->Compact();
+    if (local_) local_->Compact();
+    return snapshot;
+  }
 
  private:
   const Pipeline pipeline_;
   const std::shared_ptr<LiveIndex> live_;
   const fs::path folder_;
+  std::optional<PhotographKeeper> local_;
   mutable std::mutex mutex_;
   mutable std::shared_ptr<const VectorIndex> behind_ ABSL_GUARDED_BY(mutex_);
+  mutable std::shared_ptr<const LocalIndex> behind_local_ ABSL_GUARDED_BY(mutex_);
   mutable std::shared_ptr<const RankedIndex> ranked_ ABSL_GUARDED_BY(mutex_);
 };
 
@@ -304,7 +339,7 @@ Pipeline LoadPipeline(const fs::path& file) {
 std::shared_ptr<const VectorIndex> RankWith(const Pipeline& pipeline,
                                             std::shared_ptr<const VectorIndex> index,
                                             const fs::path& folder) {
-  auto ranked = std::make_shared<const RankedIndex>(pipeline, std::move(index), folder);
+  auto ranked = std::make_shared<const RankedIndex>(pipeline, std::move(index), folder, nullptr);
   ranked->Prepare();
   return ranked;
 }

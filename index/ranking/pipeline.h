@@ -30,7 +30,9 @@ std::shared_ptr<const VectorIndex> RankWith(const Pipeline& pipeline,
                                             const std::filesystem::path& folder);
 
 // The same of an index that changes: every version is behind the steps, which are prepared anew
-// when a version is first searched.
+// when a version is first searched. With a step `local_evidence`, photographs that come
+// (UpsertPhotographs) and go do so in the index's local evidence, too; an index without items
+// begins with none. `index` holds the lock of `folder`.
 std::shared_ptr<LiveIndex> RankLiveWith(const Pipeline& pipeline, std::shared_ptr<LiveIndex> index,
                                         const std::filesystem::path& folder);
 

@@ -15,6 +15,7 @@
 
 #include "common/vector_index.h"
 #include "fluke/v1/config.pb.h"
+#include "index/local/local_index.h"
 #include "index/ranking/gallery.h"
 
 namespace fluke::ranking {
@@ -56,6 +57,8 @@ class Step {
 struct StepContext {
   std::filesystem::path pipeline_folder;  // that paths in the pipeline are relative to
   std::filesystem::path index_folder;     // of the index, for what lies beside it; empty: unknown
+  // The index's local evidence where it is open already; null: it is opened from the folder.
+  std::shared_ptr<const LocalIndex> local = {};
 };
 
 struct StepRow {

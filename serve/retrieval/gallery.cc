@@ -3,6 +3,7 @@
 #include <string>
 
 #include "common/error.h"
+#include "serve/retrieval/search_request.h"
 
 namespace fluke::serve {
 namespace {
@@ -15,6 +16,15 @@ Item ItemOf(const v1::GalleryItem& item) {
           .identity = item.identity(),
           .path = item.path(),
           .metadata = {item.metadata().begin(), item.metadata().end()}};
+}
+
+// Without an image where the item came as a vector.
+QueryPhotograph KnownPhotograph(const v1::NewItem& item) {
+  if (!item.has_photograph()) return {};
+  const v1::Photograph& photograph = item.photograph();
+  QueryPhotograph known{.image = photograph.image()};
+  if (photograph.has_crop()) known.crop = BoxOf(photograph.crop());
+  return known;
 }
 
 void FillEntry(const VectorIndex& index, int64_t row, bool with_vector, v1::StoredEntry* entry) {
@@ -108,8 +118,12 @@ v1::FacetResponse FacetItems(const v1::FacetRequest& request, const ServedVersio
 v1::UpsertResponse UpsertItems(const v1::UpsertRequest& request, const std::vector<float>& vectors,
                                const ServedIndex& served) {
   std::vector<Item> items;
-  for (const v1::NewItem& item : request.items()) items.push_back(ItemOf(item.item()));
-  Changeable(served).Upsert(items, vectors);
+  std::vector<QueryPhotograph> photographs;
+  for (const v1::NewItem& item : request.items()) {
+    items.push_back(ItemOf(item.item()));
+    photographs.push_back(KnownPhotograph(item));
+  }
+  Changeable(served).UpsertPhotographs(items, vectors, photographs);
   v1::UpsertResponse response;
   response.set_upserted(request.items_size());
   return response;

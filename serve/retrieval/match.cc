@@ -6,6 +6,7 @@
 
 #include "common/error.h"
 #include "serve/pipeline/query_image.h"
+#include "serve/retrieval/search_request.h"
 
 namespace fluke::serve {
 namespace {
@@ -25,10 +26,7 @@ QueryPhotograph PhotographOf(const v1::MatchRequest& request, int64_t max_image_
   }
   if (request.image().empty()) InvalidArgument("expected an image or an item_id");
   QueryPhotograph photograph{.image = request.image()};
-  if (request.has_crop()) {
-    const v1::CropBox& crop = request.crop();
-    photograph.crop = Box{.x = crop.x(), .y = crop.y(), .w = crop.w(), .h = crop.h()};
-  }
+  if (request.has_crop()) photograph.crop = BoxOf(request.crop());
   CheckQueryImage(photograph.image, photograph.crop, max_image_pixels);
   return photograph;
 }

@@ -60,9 +60,7 @@ absl::Status SetImage(std::string_view image, const v1::CropBox* crop, const Ser
   }
   if (image.empty()) return absl::InvalidArgumentError("the query image is empty");
   query->image = image;
-  if (crop != nullptr) {
-    query->crop = Box{.x = crop->x(), .y = crop->y(), .w = crop->w(), .h = crop->h()};
-  }
+  if (crop != nullptr) query->crop = BoxOf(*crop);
   return absl::OkStatus();
 }
 
@@ -188,6 +186,10 @@ void SettleExcluded(const VectorIndex& index, Query* query) {
 }
 
 }  // namespace
+
+Box BoxOf(const v1::CropBox& crop) {
+  return {.x = crop.x(), .y = crop.y(), .w = crop.w(), .h = crop.h()};
+}
 
 void AddCondition(Filter condition, Query* query) {
   Filter both{.kind = Filter::Kind::kAnd};

@@ -5,10 +5,13 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "common/box.h"
 #include "fluke/v1/retrieval.pb.h"
 #include "serve/pipeline/pipeline.h"
 
 namespace fluke::serve {
+
+Box BoxOf(const v1::CropBox& crop);
 
 // The query that `request` asks for, for SubmitQuery, without `done`, `cancelled` and `deadline`.
 // It views the request's images, which must outlive it. Statuses: see Retrieval.Search in

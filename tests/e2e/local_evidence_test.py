@@ -27,10 +27,13 @@ class LocalEvidence(unittest.TestCase):
         cls.index = cls.folder / "index"
         cls.built = fluke.run_json("index", "build", "--local", cls.manifest, "--out", cls.index)
 
-    def ranking(self, *words):
+    def ranking_in(self, index, *words):
         out = self.folder / "ranking.csv"
-        fluke.run("search", "--index", self.index, "--local", self.manifest, "--out", out, *words)
+        fluke.run("search", "--index", index, "--local", self.manifest, "--out", out, *words)
         return fluke.csv_rows(out)
+
+    def ranking(self, *words):
+        return self.ranking_in(self.index, *words)
 
     def photographs_on_a_circle(self):
         """For fluke.write_embeddings: vectors that say little of who it is."""
@@ -94,12 +97,42 @@ class LocalEvidence(unittest.TestCase):
         self.assertIn("--replace", refused.stderr)
         fluke.run(*again, "--replace")
 
+    def test_photographs_come_and_go(self):
+        """What was added is found as if it had been there, what was removed as if it had not; before and after compaction."""
+        rows = [{**row, "path": str(self.manifest.parent / row["path"])} for row in fluke.csv_rows(self.manifest)]
+        parts = {"first": rows[:15], "later": rows[12:], "whole": rows[:3] + rows[4:]}
+        for name, part in parts.items():
+            with open(self.folder / f"{name}.csv", "w", newline="") as file:
+                writer = csv.DictWriter(file, rows[0])
+                writer.writeheader()
+                writer.writerows(part)
+        build = lambda name: fluke.run("index", "build", "--local", self.folder / f"{name}.csv", "--out", self.folder / name,
+                                       "--max-key-points", 100)
+        found = lambda name: sorted((row["query_id"], row["id"], row["score"]) for row in self.ranking_in(self.folder / name))
+        build("whole")
+        build("first")
+        changing = self.folder / "first"
+        added = fluke.run_json("index", "add", "--index", changing, "--local", self.folder / "later.csv")
+        self.assertEqual((added["local"]["photos"], added["local"]["photos_put_since"]), (15, 12))
+        removed = fluke.run_json("index", "remove", "--index", changing, "--ids", rows[3]["path"])
+        self.assertEqual(removed["local"]["photos_removed_since"], 1)
+        self.assertIn("1 of 1 ids were not in the index", fluke.run("index", "remove", "--index", changing, "--ids", rows[3]["path"]).stderr)
+        self.assertEqual(found("first"), found("whole"))
+        compacted = fluke.run_json("index", "compact", "--index", changing)
+        self.assertEqual((compacted["local"]["photos"], compacted["local"]["photos_put_since"]), (23, 0))
+        self.assertEqual(found("first"), found("whole"))
+        self.assertEqual(fluke.run_json("index", "verify", "--index", changing)["damaged"], 0)
+        refused = fluke.run("index", "add", "--index", changing, check=False)
+        self.assertIn("--embeddings or --local", refused.stderr)
+        refused = fluke.run("index", "add", "--index", self.folder / "nosuch", "--local", self.manifest, check=False)
+        self.assertIn("index build --local", refused.stderr)
+
     def test_what_is_killed_while_it_replaces_leaves_the_old_in_place(self):
         index = self.folder / "killed"
         fluke.run("index", "build", "--local", self.manifest, "--out", index)
-        before = sorted((file.name, file.read_bytes()) for file in (index / "local").iterdir())
+        before = sorted((file.name, file.read_bytes()) for file in (index / "local").iterdir() if file.is_file())
         self.assertTrue(fluke.kill_after(0.1, "index", "build", "--local", self.manifest, "--out", index, "--replace"))
-        self.assertEqual(before, sorted((file.name, file.read_bytes()) for file in (index / "local").iterdir()))
+        self.assertEqual(before, sorted((file.name, file.read_bytes()) for file in (index / "local").iterdir() if file.is_file()))
         fluke.run("index", "build", "--local", self.manifest, "--out", index, "--replace")
         fluke.run("index", "verify", "--index", index)
 

@@ -96,6 +96,26 @@ class Pipeline(unittest.TestCase):
             for answer in answers:
                 self.assert_same(answer["hits"], found[answer["query"]])
 
+    def test_photographs_that_clients_add_are_known_by_their_key_points(self):
+        (self.folder / "local.yaml").write_text("steps: [{local_evidence: {by: local}}]\n")
+        config = self.folder / "local_models.yaml"
+        config.write_text(json.dumps({"data": "local_data", "models": [{"name": "a", "run": ["a"], "pipeline": "local.yaml"}]}))
+        sheet = self.folder / "matches.png"
+        for is_new in (True, False):
+            with fluke.server(config) as (address, _):
+                asked = ("--server", address, "--collection", "made")
+                if is_new:
+                    fluke.run("collections", "create", "made", "--model", "a", "--server", address)
+                    fluke.run("upsert", "--data", self.manifest, *asked)
+                for row in fluke.csv_rows(self.manifest)[::9]:
+                    hits = fluke.query(address, "--collection", "made", "--image", self.manifest.parent / row["path"], "-k", 2,
+                                       "--crop", ",".join(row[side] for side in ("x", "y", "w", "h")))
+                    self.assertEqual(hits[0]["id"], row["path"])
+                    self.assertGreater(hits[0]["score"], 2 * hits[1]["score"])  # of votes, not cosines
+                fluke.run("query", *asked, "--id", self.items[0]["id"], "--exclude-self", "--manifest", self.manifest, "--match-sheet", sheet)
+                self.assertEqual(sheet.read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
+                sheet.unlink()
+
     def test_a_models_pipeline_that_is_wrong_or_not_the_only_one_is_refused(self):
         (self.folder / "other.yaml").write_text("steps: [{query_expansion: {k: 3}}]\nembedding: {tta: [flip, multi_scale], tta_merge: mean, weights: [2, 1]}\n")
         (self.folder / "nosuch.yaml").write_text("steps: [{nosuch: {}}]\n")

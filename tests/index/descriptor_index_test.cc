@@ -72,19 +72,39 @@ TEST(DescriptorIndex, FindsTheNearestExactlyWhileThereAreFew) {
   }
 }
 
-TEST(DescriptorIndex, LeavesOutARangeOfRows) {
+TEST(DescriptorIndex, LeavesOutRangesOfRows) {
   const std::vector<uint8_t> codes = Codes(3000, 40, 2);
   const DescriptorIndex index(codes);
   const auto query = RowOf(codes, 120);
   EXPECT_EQ(index.Search(query, 1).rows[0], 120);
   EXPECT_EQ(index.Search(query, 1).distances[0], 0);
-  const NearDescriptors near = index.Search(query, 5, {.begin = 100, .end = 2000});
+  const std::vector<DescriptorRange> left_out = {{.begin = 100, .end = 2000},
+                                                 {.begin = 2500, .end = 2990}};
+  const NearDescriptors near = index.Search(query, 600, left_out);
   std::vector<double> rest = NaiveDistances(query, codes);
+  rest.erase(rest.begin() + 2500, rest.begin() + 2990);
   rest.erase(rest.begin() + 100, rest.begin() + 2000);
   std::sort(rest.begin(), rest.end());
-  for (size_t j = 0; j < 5; ++j) {
-    EXPECT_TRUE(near.rows[j] < 100 || near.rows[j] >= 2000) << near.rows[j];
+  for (size_t j = 0; j < 600; ++j) {
+    const int64_t row = near.rows[j];
+    EXPECT_TRUE(row < 100 || (row >= 2000 && row < 2500) || row >= 2990) << row;
     EXPECT_NEAR(near.distances[j], rest[j], 1e-5);
+  }
+}
+
+TEST(DescriptorIndex, FindsWhatWasAddedAfterTraining) {
+  for (const int64_t trained : {int64_t{0}, int64_t{400}, kExactDescriptors + 1000}) {
+    const std::vector<uint8_t> codes = Codes(trained + 300, 40, 5);
+    const auto first = static_cast<size_t>(trained * kDescriptorBytes);
+    const std::span<const uint8_t> all(codes);
+    DescriptorIndex index(all.first(first));
+    index.Add(all.subspan(first));
+    EXPECT_EQ(index.size(), trained + 300);
+    for (int64_t row = 0; row < index.size(); row += 50) {
+      const NearDescriptors near = index.Search(RowOf(codes, row), 1);
+      EXPECT_EQ(near.distances[0], 0);
+      EXPECT_EQ(NaiveDistances(RowOf(codes, row), codes)[static_cast<size_t>(near.rows[0])], 0);
+    }
   }
 }
 
@@ -133,7 +153,8 @@ TEST_F(ManyDescriptors, LeaveOutARangeOfRowsToo) {
   const auto index = Reopened();
   const auto query = RowOf(codes_, 7);
   EXPECT_EQ(index->Search(query, 1).rows[0], 7);
-  for (const int64_t row : index->Search(query, 20, {.begin = 0, .end = 15'000}).rows) {
+  const std::vector<DescriptorRange> left_out = {{.begin = 0, .end = 15'000}};
+  for (const int64_t row : index->Search(query, 20, left_out).rows) {
     EXPECT_GE(row, 15'000);
   }
 }

@@ -7,7 +7,9 @@
 #include <gtest/gtest.h>
 #include <opencv2/imgcodecs.hpp>
 
+#include "index/live_index.h"
 #include "index/local/evidence_calibration.h"
+#include "index/local/local_index.h"
 #include "index/ranking/pipeline.h"
 #include "tests/index/fixtures.h"
 #include "tests/index/local_gallery.h"
@@ -35,6 +37,14 @@ class LocalEvidenceStep : public LocalGallery {
     const auto found =
         ranked.SearchPhotographs(index_->vector(row), {.k = 3}, without, photographs);
     return index_->item(found.at(0).at(0).row).id;
+  }
+  static Item Named(const std::string& id, const std::string& identity) {
+    return {.id = id, .identity = identity, .path = id, .metadata = {}};
+  }
+  static std::string Encoded(const cv::Mat& photograph) {
+    std::vector<uint8_t> png;
+    cv::imencode(".png", photograph, png);
+    return {png.begin(), png.end()};
   }
   void Calibrate() const {
     WriteEvidenceCalibration(folder_.path(), CalibrateEvidence(LocalIndex(folder_.path()), *index_,
@@ -78,9 +88,7 @@ TEST_F(LocalEvidenceStep, TellsWhichRegionsMatch) {
 }
 
 TEST_F(LocalEvidenceStep, LooksAtAPhotographThatTheGalleryDoesNotHold) {
-  std::vector<uint8_t> png;
-  cv::imencode(".png", Photo(5, true), png);
-  const std::string image(png.begin(), png.end());
+  const std::string image = Encoded(Photo(5, true));
   const std::vector<QueryPhotograph> photographs = {{.image = image}};
   const int64_t own = index_->FindItem("5b").value();
   const std::vector<int64_t> without = {own};
@@ -106,6 +114,68 @@ TEST_F(LocalEvidenceStep, KnowsKeyPointsOfOtherQueriesFromTheirFolder) {
               [&] { ranked->SearchPhotographs(vector, {.k = 2}, {}, unknown); });
   ExpectError(absl::StatusCode::kFailedPrecondition, {"a vector alone"},
               [&] { ranked->Search(vector, {.k = 2}); });
+}
+
+TEST_F(LocalEvidenceStep, KnowsPhotographsThatCameLater) {
+  index_.reset();
+  WriteBytes(folder_.path() / "pipeline.yaml", kByLocal);
+  const ranking::Pipeline pipeline = ranking::LoadPipeline(folder_.path() / "pipeline.yaml");
+  std::shared_ptr<LiveIndex> live = OpenLiveIndex(folder_.path(), {.compact_after_rows = -1});
+  const auto ranked = ranking::RankLiveWith(pipeline, live, folder_.path());
+  const auto first_for = [&](const std::string& image) {
+    const auto current = ranked->Current();
+    const std::vector<QueryPhotograph> photographs = {{.image = image}};
+    const std::vector<float> vector(kIndividuals, 1);
+    return current->item(current->SearchPhotographs(vector, {.k = 1}, {}, photographs)[0][0].row)
+        .id;
+  };
+  const std::vector<float> vector(kIndividuals, 1);
+  const std::string stranger = Encoded(Photo(20, false)), seen_again = Encoded(Photo(20, true));
+  ranked->UpsertPhotographs({Named("20a", "whale20")}, vector, {{{.image = stranger}}});
+  EXPECT_EQ(first_for(seen_again), "20a");
+  // In the place of what was known: of another individual, then of nobody knows whom.
+  ranked->UpsertPhotographs({Named("3a", "whale3")}, vector, {{{.image = seen_again}}});
+  EXPECT_EQ(first_for(seen_again), "3a");
+  ranked->Upsert({Named("3a", "whale3")}, vector);
+  EXPECT_EQ(first_for(seen_again), "20a");
+  // Refused: all is as it was.
+  ExpectError(absl::StatusCode::kInvalidArgument, {"3 values"}, [&] {
+    ranked->UpsertPhotographs({Named("4a", "whale4")}, std::vector<float>(3, 1),
+                              {{{.image = seen_again}}});
+  });
+  EXPECT_EQ(first_for(seen_again), "20a");
+  EXPECT_EQ(first_for(Encoded(Photo(4, false))), "4a");
+  ExpectError(absl::StatusCode::kInvalidArgument, {"'odd'"}, [&] {
+    ranked->UpsertPhotographs({Named("odd", "")}, vector, {{{.image = "no photograph"}}});
+  });
+  EXPECT_FALSE(ranked->Current()->FindItem("odd"));
+  ranked->Update({Named("20a", "whale21")});
+  EXPECT_EQ(LocalIndex(folder_.path()).item(kPhotos).identity, "whale21");
+  EXPECT_EQ(ranked->Remove({"20a"}), 1);
+  EXPECT_FALSE(LocalIndex(folder_.path()).FindPhoto("20a"));
+  ranked->Compact();
+  EXPECT_EQ(ReadLocalManifest(folder_.path()).photos, kPhotos - 1);
+  EXPECT_EQ(first_for(Encoded(Photo(5, true))), "5b");
+}
+
+TEST_F(LocalEvidenceStep, BeginsWithNoneBesideAnIndexWithoutItems) {
+  const auto folder = folder_.path() / "new";
+  CreateIndex(folder, {.factory = "Flat", .metric = "cosine", .dimension = 2, .fingerprint = ""})
+      ->Commit();
+  WriteBytes(folder_.path() / "pipeline.yaml", kByLocal);
+  const auto ranked =
+      ranking::RankLiveWith(ranking::LoadPipeline(folder_.path() / "pipeline.yaml"),
+                            OpenLiveIndex(folder, {.compact_after_rows = -1}), folder);
+  const std::string image = Encoded(Photo(1, false)), other = Encoded(Photo(2, false));
+  const std::vector<float> vectors = {1, 0, 1, 0};
+  ranked->UpsertPhotographs({Named("one", ""), Named("two", "")}, vectors,
+                            {{{.image = image}, {.image = other}}});
+  const std::string turned = Encoded(Photo(2, true));
+  const std::vector<QueryPhotograph> photographs = {{.image = turned}};
+  const auto current = ranked->Current();
+  const auto found =
+      current->SearchPhotographs(std::vector<float>{1, 0}, {.k = 2}, {}, photographs);
+  EXPECT_EQ(current->item(found[0][0].row).id, "two");
 }
 
 TEST_F(LocalEvidenceStep, SaysWhatItLacks) {

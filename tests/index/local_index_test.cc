@@ -159,6 +159,7 @@ TEST_F(LocalIndexTest, RefusesADamagedByteOfAnyFile) {
   const std::filesystem::path local = layout::LocalFolder(folder_.path());
   int files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(local)) {
+    if (entry.is_directory()) continue;  // of the log
     const std::string name = entry.path().filename().string();
     const std::string bytes = ReadBytes(entry.path());
     for (const size_t at : {size_t{0}, bytes.size() / 2, bytes.size() - 1}) {

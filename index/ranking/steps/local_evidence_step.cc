@@ -1,6 +1,7 @@
 // Local evidence: the nearest by embedding, ranked anew by what their key points have in common
 // with the query's (index/local).
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -35,20 +36,21 @@ class LocalEvidenceStep : public Step {
                     const StepContext& context)
       : by_(Find(kBy, "by", settings.by()).by),
         shortlist_(settings.shortlist()),
-        gallery_photos_(context.index_folder) {
+        gallery_photos_(context.local ? context.local
+                                      : std::make_shared<const LocalIndex>(context.index_folder)) {
     search_.verify = settings.verify() ? 1 : 0;
     search_.geometry.model = settings.geometry();
     Find(GeometryModels(), "geometry", settings.geometry());
     if (!settings.queries().empty()) {
       query_photos_.emplace(context.pipeline_folder / settings.queries());
-      if (query_photos_->manifest().key_points != gallery_photos_.manifest().key_points) {
+      if (query_photos_->manifest().key_points != gallery_photos_->manifest().key_points) {
         InvalidArgument("the key points of ", settings.queries(),
                         " were found with other options than the gallery's");
       }
     }
     if (by_ == By::kBoth) {
       calibration_ = ReadEvidenceCalibration(context.index_folder);
-      CheckCalibrationFits(calibration_, gallery_photos_.manifest(), gallery.index().Describe());
+      CheckCalibrationFits(calibration_, gallery_photos_->manifest(), gallery.index().Describe());
     }
   }
 
@@ -64,17 +66,17 @@ class LocalEvidenceStep : public Step {
     std::vector<int64_t> photos;
     std::vector<size_t> places;  // of those, among the rows
     for (size_t i = 0; i < rows.size(); ++i) {
-      if (const auto photo = gallery_photos_.FindPhoto(index.item(rows[i]).id)) {
+      if (const auto photo = gallery_photos_->FindPhoto(index.item(rows[i]).id)) {
         photos.push_back(*photo);
         places.push_back(i);
       }
     }
     Matches matches(rows.size());
     const std::vector<LocalHit> hits =
-        gallery_photos_.Score(features, photos, search_, PhotoOf(index, without));
+        gallery_photos_->Score(features, photos, search_, PhotoOf(index, without));
     for (size_t i = 0; i < hits.size(); ++i) {
       matches[places[i]] =
-          WholeRegionsOf(features, gallery_photos_.features(photos[i]), hits[i].pairs);
+          WholeRegionsOf(features, gallery_photos_->features(photos[i]), hits[i].pairs);
     }
     return matches;
   }
@@ -82,12 +84,12 @@ class LocalEvidenceStep : public Step {
  private:
   // Of a row (-1: none), -1 where the local evidence has none.
   int64_t PhotoOf(const VectorIndex& index, int64_t row) const {
-    return row < 0 ? -1 : gallery_photos_.FindPhoto(index.item(row).id).value_or(-1);
+    return row < 0 ? -1 : gallery_photos_->FindPhoto(index.item(row).id).value_or(-1);
   }
 
   void Rank(const VectorIndex& index, QueryState& query) const {
     const LocalFeatures features = FeaturesOf(query.photograph);
-    const std::vector<double> scores = LocalScores(gallery_photos_, index, features, query.ranking,
+    const std::vector<double> scores = LocalScores(*gallery_photos_, index, features, query.ranking,
                                                    search_, PhotoOf(index, query.without));
     if (by_ == By::kBoth) {
       query.ranking = CombinedRanking(query.ranking, scores, calibration_);
@@ -105,11 +107,11 @@ class LocalEvidenceStep : public Step {
   LocalFeatures FeaturesOf(const QueryPhotograph& photograph) const {
     if (!photograph.image.empty()) {
       return ExtractEncoded(photograph.image, photograph.crop,
-                            gallery_photos_.manifest().key_points);
+                            gallery_photos_->manifest().key_points);
     }
     if (!photograph.item_id.empty()) {
       for (const LocalIndex* known :
-           {query_photos_ ? &*query_photos_ : nullptr, &gallery_photos_}) {
+           {query_photos_ ? &*query_photos_ : nullptr, gallery_photos_.get()}) {
         if (known == nullptr) continue;
         if (const auto photo = known->FindPhoto(photograph.item_id)) return known->features(*photo);
       }
@@ -124,7 +126,7 @@ class LocalEvidenceStep : public Step {
   By by_;
   int32_t shortlist_;
   LocalSearchOptions search_;
-  LocalIndex gallery_photos_;
+  std::shared_ptr<const LocalIndex> gallery_photos_;
   std::optional<LocalIndex> query_photos_;
   EvidenceCalibration calibration_;
 };
