@@ -174,6 +174,8 @@ bool HasAmxInt8() {
   return has;
 }
 
+constexpr int64_t kAmxQueries = 16, kAmxGroups = 16;
+
 struct alignas(64) TileConfig {
   uint8_t palette = 1;
   uint8_t start_row = 0;
@@ -182,59 +184,64 @@ struct alignas(64) TileConfig {
   uint8_t rows[16] = {};
 };
 
-// Sixteen queries by sixteen rows and 64 components an instruction, two blocks at a time. Tiles 0
-// and 1 hold sums, 2 queries, 3 and 4 rows. Fewer than sixteen queries, and components beyond a
-// multiple of 64, are VNNI's.
+// Up to sixteen queries by sixteen rows and 64 components an instruction, which takes as many
+// cycles as there are queries. Tiles 0 and 1 hold sums, 2 queries, 3 and 4 rows of two blocks.
+__attribute__((target("amx-tile,amx-int8,avx512f"))) void AmxTileDots(const uint8_t* codes,
+                                                                      int64_t block_count,
+                                                                      int64_t groups,
+                                                                      const int8_t* queries,
+                                                                      int32_t* dots) {
+  const int64_t stride = block_count * kCodeBlockRows, block_bytes = groups * kCodeLineBytes;
+  const int64_t query_bytes = 4 * groups;
+  int64_t b = 0;
+  for (; b + 2 <= block_count; b += 2) {
+    const uint8_t* block = codes + b * block_bytes;
+    _tile_zero(0);
+    _tile_zero(1);
+    for (int64_t g = 0; g < groups; g += kAmxGroups) {
+      _tile_loadd(2, queries + 4 * g, query_bytes);
+      _tile_loadd(3, block + g * kCodeLineBytes, kCodeLineBytes);
+      _tile_dpbsud(0, 2, 3);
+      _tile_loadd(4, block + block_bytes + g * kCodeLineBytes, kCodeLineBytes);
+      _tile_dpbsud(1, 2, 4);
+    }
+    _tile_stored(0, dots + b * kCodeBlockRows, stride * 4);
+    _tile_stored(1, dots + (b + 1) * kCodeBlockRows, stride * 4);
+  }
+  if (b < block_count) {
+    _tile_zero(0);
+    for (int64_t g = 0; g < groups; g += kAmxGroups) {
+      _tile_loadd(2, queries + 4 * g, query_bytes);
+      _tile_loadd(3, codes + b * block_bytes + g * kCodeLineBytes, kCodeLineBytes);
+      _tile_dpbsud(0, 2, 3);
+    }
+    _tile_stored(0, dots + b * kCodeBlockRows, stride * 4);
+  }
+}
+
+// Components beyond a multiple of 64, and a single query, whose time is that of reading the codes,
+// are VNNI's.
 __attribute__((target("amx-tile,amx-int8,avx512f,avx512vnni"))) void AmxDots(
     const uint8_t* codes, int64_t block_count, int64_t groups, const int8_t* queries,
     int64_t query_count, int32_t* dots) {
-  constexpr int64_t kTileQueries = 16, kTileGroups = 16;
-  const int64_t whole = query_count / kTileQueries * kTileQueries;
-  if (whole == 0 || groups % kTileGroups != 0) {
+  if (query_count == 1 || groups % kAmxGroups != 0) {
     TiledDots<Avx512Vnni>(codes, block_count, groups, queries, query_count, dots);
     return;
   }
   TileConfig config;
-  for (int tile = 0; tile < 5; ++tile) {
-    config.row_bytes[tile] = 64;
-    config.rows[tile] = 16;
-  }
-  _tile_loadconfig(&config);
-  const int64_t stride = block_count * kCodeBlockRows, block_bytes = groups * kCodeLineBytes;
-  const int64_t query_bytes = 4 * groups;
-  for (int64_t q = 0; q < whole; q += kTileQueries) {
-    const int8_t* tile_queries = queries + q * query_bytes;
-    int64_t b = 0;
-    for (; b + 2 <= block_count; b += 2) {
-      const uint8_t* block = codes + b * block_bytes;
-      _tile_zero(0);
-      _tile_zero(1);
-      for (int64_t g = 0; g < groups; g += kTileGroups) {
-        _tile_loadd(2, tile_queries + 4 * g, query_bytes);
-        _tile_loadd(3, block + g * kCodeLineBytes, kCodeLineBytes);
-        _tile_dpbsud(0, 2, 3);
-        _tile_loadd(4, block + block_bytes + g * kCodeLineBytes, kCodeLineBytes);
-        _tile_dpbsud(1, 2, 4);
+  for (int64_t q = 0; q < query_count; q += kAmxQueries) {
+    const auto count = static_cast<uint8_t>(std::min(kAmxQueries, query_count - q));
+    if (config.rows[0] != count) {
+      for (int tile = 0; tile < 5; ++tile) {
+        config.row_bytes[tile] = 64;
+        config.rows[tile] = tile < 3 ? count : 16;
       }
-      int32_t* out = dots + q * stride + b * kCodeBlockRows;
-      _tile_stored(0, out, stride * 4);
-      _tile_stored(1, out + kCodeBlockRows, stride * 4);
+      _tile_loadconfig(&config);
     }
-    if (b < block_count) {
-      _tile_zero(0);
-      for (int64_t g = 0; g < groups; g += kTileGroups) {
-        _tile_loadd(2, tile_queries + 4 * g, query_bytes);
-        _tile_loadd(3, codes + b * block_bytes + g * kCodeLineBytes, kCodeLineBytes);
-        _tile_dpbsud(0, 2, 3);
-      }
-      _tile_stored(0, dots + q * stride + b * kCodeBlockRows, stride * 4);
-    }
+    AmxTileDots(codes, block_count, groups, queries + q * 4 * groups,
+                dots + q * block_count * kCodeBlockRows);
   }
   _tile_release();
-  if (whole < query_count) {
-    TiledDots<Avx512Vnni>(codes, block_count, groups, queries + whole * query_bytes,
-                          query_count - whole, dots + whole * stride);
-  }
 }
 
 #endif  // x86-64
