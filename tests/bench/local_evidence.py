@@ -62,11 +62,12 @@ def evaluated(bench, ranking, gallery):
     return {name: round(value, 4) for name, value in report["metrics"].items()} | {"queries": report["queries"]}
 
 
-def local_figures(bench, index, queries, words=(), options=(), exclude_self=True):
-    """Builds the local evidence of `words` and ranks `queries` by it."""
+def local_figures(bench, index, queries, words=(), options=(), exclude_self=True, depth=50):
+    """Builds the local evidence of `words` and ranks `queries` by it. By individual, whose photographs stand together, five individuals
+    want a great depth."""
     built = bench.fluke_json_document("index", "build", "--out", index, "--replace", "--local", *words)["local"]
     ranking = bench.work / "local.csv"
-    timed = bench.fluke_json("search", "--index", index, "--local", *queries, "--out", ranking, "-k", 50, *options,
+    timed = bench.fluke_json("search", "--index", index, "--local", *queries, "--out", ranking, "-k", depth, *options,
                              *(["--exclude-self"] if exclude_self else []))
     return evaluated(bench, ranking, index / "local" / "items.csv") | {
         "extract_ms_per_photo": round(built["extract_ms_per_photo"], 1),
@@ -121,7 +122,7 @@ def sweep(bench, sets):
         for label, words in SWEEP.items():
             figures.setdefault(name, {})[label] = local_figures(bench, index, [manifest], [manifest, *words])
         for label, options in SWEEP_SEARCH.items():
-            figures[name][label] = local_figures(bench, index, [manifest], [manifest], options)
+            figures[name][label] = local_figures(bench, index, [manifest], [manifest], options, depth=len(rows_of(manifest)))
     return figures
 
 
