@@ -33,6 +33,7 @@ class BoundedQueue {
       std::lock_guard lock(mutex_);
       if (closed_ || !HasRoom(weight_bytes)) return false;
       Append(item, weight_bytes);
+      if (items_.size() < awaited_) return true;
     }
     filled_.notify_one();
     return true;
@@ -45,9 +46,21 @@ class BoundedQueue {
       emptied_.wait(lock, [&] { return closed_ || HasRoom(weight_bytes); });
       if (closed_) return false;
       Append(item, weight_bytes);
+      if (items_.size() < awaited_) return true;
     }
     filled_.notify_one();
     return true;
+  }
+
+  // Waits for a first item, then until there are `items` of them, for `at_most`; returns how many
+  // there are. Nobody may pop meanwhile.
+  size_t Await(size_t items, std::chrono::microseconds at_most) {
+    std::unique_lock lock(mutex_);
+    filled_.wait(lock, [&] { return closed_ || !items_.empty(); });
+    awaited_ = items;
+    filled_.wait_for(lock, at_most, [&] { return closed_ || items_.size() >= items; });
+    awaited_ = 0;
+    return items_.size();
   }
 
   // Waits for a first item, then up to `linger` for more while `expecting()`; takes at most
@@ -120,6 +133,7 @@ class BoundedQueue {
   std::condition_variable emptied_;
   std::deque<Weighted> items_ ABSL_GUARDED_BY(mutex_);
   uint64_t weight_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t awaited_ ABSL_GUARDED_BY(mutex_) = 0;  // whom a push with fewer items need not wake
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

@@ -8,6 +8,7 @@
 
 #include "common/error.h"
 #include "serve/pipeline/query_image.h"
+#include "serve/pipeline/returning_callers.h"
 #include "serve/status.h"
 
 namespace fluke::serve {
@@ -265,9 +266,14 @@ void Pipeline::Search(std::span<std::unique_ptr<Query>> group) const {
 }
 
 void Pipeline::SearchLoop() {
+  ReturningCallers callers(options_.max_search_batch, options_.max_queue_delay_us);
   for (;;) {
+    const ReturningCallers::Wait wait = callers.Next();
+    if (wait.queries > 1) callers.Came(wait, to_search_.Await(wait.queries, wait.at_most));
     Batch batch = to_search_.PopBatch(options_.max_search_batch);
     if (batch.empty()) return;
+    const size_t size = batch.size();
+    const MetricClock::time_point begin = MetricClock::now();
     for (const auto& query : batch) {
       ObserveSince(options_.metrics.search_wait_seconds, query->queued_at);
     }
@@ -278,6 +284,9 @@ void Pipeline::SearchLoop() {
           return SearchedAlike(*a, *b);
         },
         [this](std::span<std::unique_ptr<Query>> group) { Search(group); });
+    callers.Answered(
+        size, to_search_.size(),
+        std::chrono::duration_cast<std::chrono::microseconds>(MetricClock::now() - begin));
   }
 }
 
