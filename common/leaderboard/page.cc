@@ -16,7 +16,7 @@ constexpr char kHead[] = R"(<!doctype html>
 <style>
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #222; background: #fff }
 table { border-collapse: collapse } th, td { padding: .3rem .7rem; border-bottom: 1px solid #ddd; text-align: right }
-th:first-child, td:first-child { text-align: left } td small { color: #666 }
+th:first-child, td:first-child { text-align: left } td small { color: #666; display: block; white-space: nowrap }
 .plots { display: flex; flex-wrap: wrap; gap: 1rem } svg { max-width: 100%; height: auto }
 .strip { display: flex; gap: .4rem; margin: .5rem 0; align-items: flex-start } .strip figure { margin: 0; width: 7rem }
 .strip img, .strip .none { width: 7rem; height: 5rem; object-fit: contain; background: #eee; border: 3px solid #D55E00; box-sizing: border-box }
