@@ -90,6 +90,7 @@ void LiveLocalIndex::FoldNow() {
     const Item item = changing_->item(photo);
     if (changing_->FindPhoto(item.id) == photo) writer.Add(item, changing_->features(photo));
   }
+  writer.KeepCalibration(index_);
   writer.Commit();
   Open();
 }

@@ -156,6 +156,12 @@ void LocalWriter::Add(const Item& item, const LocalFeatures& features) {
   manifest_.points += features.size();
 }
 
+void LocalWriter::KeepCalibration(const std::filesystem::path& index) {
+  const std::filesystem::path file = layout::CalibrationFile(index);
+  if (!std::filesystem::exists(file)) return;
+  WriteFileAtomically(folder_.path() / file.filename(), ReadFile(file));
+}
+
 LocalManifest LocalWriter::Commit() {
   const std::filesystem::path folder = folder_.path();
   photos_.Commit();

@@ -96,6 +96,9 @@ class LocalWriter {
   LocalWriter(const std::filesystem::path& index, const KeyPointOptions& options);
 
   void Add(const Item& item, const LocalFeatures& features);
+  // A copy of the calibration that is there, if one is, comes with the rest in one step: Commit
+  // alone moves it afterwards, which a crash may prevent.
+  void KeepCalibration(const std::filesystem::path& index);
   // Indexes the descriptors and puts all in the place of what was there, its log with it, but for a
   // calibration, which stays. Nothing has changed where it throws.
   LocalManifest Commit();

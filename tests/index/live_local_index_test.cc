@@ -171,6 +171,20 @@ TEST_F(LiveLocalIndexTest, FoldsItsLogIntoTheFilesAndKeepsTheCalibration) {
   for (const FileCheck& check : VerifyLocal(folder())) EXPECT_EQ(check.problem, "");
 }
 
+TEST_F(LiveLocalIndexTest, CopiesTheCalibrationBeforeTheFoldersAreSwapped) {
+  Build(folder(), 0, 1, false);
+  WriteBytes(layout::CalibrationFile(folder()), "curves");
+  LocalWriter writer(folder(), options_);
+  writer.KeepCalibration(folder());
+  int copies = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder())) {
+    if (entry.path().filename() != layout::CalibrationFile(folder()).filename()) continue;
+    EXPECT_EQ(ReadBytes(entry.path()), "curves");
+    ++copies;
+  }
+  EXPECT_EQ(copies, 2);  // the old one, and that of the folder under way
+}
+
 TEST_F(LiveLocalIndexTest, FoldsOfItselfWhereMostIsInTheLog) {
   LocalWriter(folder(), options_).Commit();
   LiveLocalIndex live(folder());
