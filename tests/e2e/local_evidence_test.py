@@ -118,6 +118,10 @@ class LocalEvidence(unittest.TestCase):
         self.assertEqual(removed["local"]["photos_removed_since"], 1)
         self.assertIn("1 of 1 ids were not in the index", fluke.run("index", "remove", "--index", changing, "--ids", rows[3]["path"]).stderr)
         self.assertEqual(found("first"), found("whole"))
+        for seconds in (0.2, 0.25, 0.3, 0.4):  # killed before, while or after it folds: nothing is lost
+            fluke.kill_after(seconds, "index", "compact", "--index", changing)
+            self.assertEqual(fluke.run_json("index", "verify", "--index", changing)["damaged"], 0)
+            self.assertEqual(found("first"), found("whole"))
         compacted = fluke.run_json("index", "compact", "--index", changing)
         self.assertEqual((compacted["local"]["photos"], compacted["local"]["photos_put_since"]), (23, 0))
         self.assertEqual(found("first"), found("whole"))
